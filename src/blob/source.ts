@@ -1,0 +1,41 @@
+/**
+ * Where chunks come from. A directory fetch is written against {@linkcode ChunkSource} and does not know whether a
+ * local store or several peers stand behind it.
+ *
+ * @module
+ */
+
+/**
+ * One chunk that is wanted. The source verifies its BLAKE3 before it calls `complete`; until then what was written
+ * is not to be trusted. Calls for different jobs interleave; for one job `write` comes with ascending offsets, and
+ * starts again from 0 when another holder is tried after wrong bytes.
+ */
+export interface ChunkJob {
+  /** BLAKE3 address, 32 bytes. */
+  readonly hash: Uint8Array;
+  /** Size that the reference declares, bytes. A holder that announces another is refused. */
+  readonly length: number;
+  /** Takes `bytes` at `offset` of the chunk. The bytes are valid during the call only. Synchronous: it paces the source. */
+  write(bytes: Uint8Array, offset: number): void;
+  /** Called once, after the last byte was verified. */
+  complete(): void;
+}
+
+/** Options of {@linkcode ChunkSource.fetchChunks}. */
+export interface FetchChunksOptions {
+  /** Ends the work with the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** Bound of declared bytes asked for and not yet complete. @default 32 MiB */
+  readonly maxInFlightBytes?: number;
+}
+
+/** Something that can fetch chunks: sessions to peers, or a local store. */
+export interface ChunkSource {
+  /**
+   * Fetches every job. Jobs are pulled from the iterable only as the bytes in flight allow, so a lazy generator
+   * keeps memory flat. Resolves when all are complete; rejects with the first error that no other holder could
+   * make good (`BlobNotFoundError`, `HashMismatchError`, `SizeMismatchError`, `TransferRefusedError`,
+   * `PeerSilentError`, whatever a job's `write` or `complete` threw), after which no job is called again.
+   */
+  fetchChunks(jobs: Iterable<ChunkJob>, options?: FetchChunksOptions): Promise<void>;
+}
