@@ -1,0 +1,53 @@
+/**
+ * BLAKE3 (plain hash mode, 32 bytes out): the address of every chunk. A fast WebAssembly driver where the runtime
+ * has WebAssembly, `@noble/hashes` where it has not; both give the same bytes.
+ *
+ * @module
+ */
+
+import { nobleBlake3 } from "./blake3_noble.ts";
+import { loadWasmBlake3 } from "./blake3_wasm.ts";
+
+export { nobleBlake3 } from "./blake3_noble.ts";
+
+/** Length of a BLAKE3 hash, bytes. */
+export const HASH_LENGTH = 32;
+
+/** Hashes bytes that arrive in pieces. One at a time: it holds the state of a single hash. */
+export interface Blake3Hasher {
+  /** Takes more input. The bytes may be changed after the call. */
+  update(bytes: Uint8Array): this;
+  /** The hash of all input since the last `reset`, as a new array. Call `reset` before the next `update`. */
+  digest(): Uint8Array;
+  /** Forgets all input. */
+  reset(): this;
+}
+
+/** A BLAKE3 driver. */
+export interface Blake3 {
+  /** Which driver this is, for logs and metrics: `wasm` or `noble`. */
+  readonly name: string;
+  /** The hash of `bytes` at once, as a new array. */
+  hash(bytes: Uint8Array): Uint8Array;
+  /** A new hasher, ready for `update`. Making one costs tens of microseconds: keep and `reset` it. */
+  createHasher(): Promise<Blake3Hasher>;
+}
+
+let loading: Promise<Blake3> | undefined;
+
+/**
+ * The fastest driver that works here. It is loaded on the first call and shared by all later ones.
+ *
+ * @example
+ * ```ts
+ * import { loadBlake3 } from "./blake3.ts";
+ *
+ * const blake3 = await loadBlake3();
+ * const address = blake3.hash(new Uint8Array(0));
+ * ```
+ */
+export function loadBlake3(): Promise<Blake3> {
+  // A runtime may lack WebAssembly or forbid compiling it; the slow driver is then the only one, and enough.
+  loading ??= loadWasmBlake3().catch(() => nobleBlake3());
+  return loading;
+}

@@ -1,0 +1,8 @@
+/**
+ * Cryptography: hashes, packet encryption, key agreement and the Noise handshake, each behind one seam with a
+ * native or WebAssembly driver where there is one and `@noble` where there is none.
+ *
+ * @module
+ */
+
+export * from "./blake3.ts";
