@@ -1,0 +1,13 @@
+/**
+ * Codecs without state: from bytes to values and back, nothing else. Every decoder throws
+ * {@linkcode HawserError}s only, whatever the bytes are.
+ *
+ * @module
+ */
+
+export * from "./blob_ref.ts";
+export * from "./bytes.ts";
+export * from "./dir_manifest.ts";
+export * from "./postcard.ts";
+export * from "./transfer_message.ts";
+export * from "./varint.ts";

@@ -1,0 +1,253 @@
+/**
+ * Messages of the blob transfer (`content.md` 2): what a requester asks and what a holder answers. Variants 0 and 1
+ * of the header and 0 of the control are the seed system's, bit for bit. Framing (varint length before each message)
+ * is the stream's business.
+ *
+ * @module
+ */
+
+import { DecodeError, InvalidArgumentError, LimitExceededError } from "../errors.ts";
+import { PostcardReader, PostcardWriter } from "./postcard.ts";
+
+/** Greatest number of hashes in one `have` message. */
+export const MAX_HAVE_HASHES = 4096;
+/** Greatest length of a refusal's text, UTF-8 bytes. */
+export const MAX_REFUSAL_MESSAGE = 1024;
+/** Length of every encoded `request`, bytes. */
+export const REQUEST_LENGTH = 33;
+/** Greatest length of an encoded control message, bytes: a full `have`. A longer one need not be read. */
+export const MAX_CONTROL_LENGTH = 3 + 32 * MAX_HAVE_HASHES;
+/** Greatest length of an encoded header, bytes: a refusal with the longest text. A longer one need not be read. */
+export const MAX_HEADER_LENGTH = 4 + MAX_REFUSAL_MESSAGE;
+
+const HASH_LENGTH = 32;
+const MAX_U64 = 0xffff_ffff_ffff_ffffn;
+/** In the order of their numbers on the wire. */
+const REFUSAL_CODES = ["FORBIDDEN", "BUSY", "TOO_LARGE", "BAD_REQUEST"] as const;
+
+/** Why a holder refuses: not allowed, try later, more than it serves, or not a request it understands. */
+export type RefusalCode = (typeof REFUSAL_CODES)[number];
+
+/** Asks for a whole blob. */
+export interface RequestMessage {
+  /** Tells the variant. */
+  readonly kind: "request";
+  /** BLAKE3 address, 32 bytes. */
+  readonly hash: Uint8Array;
+}
+
+/** Asks for part of a blob; the holder clips the range to the blob. */
+export interface RequestRangeMessage {
+  /** Tells the variant. */
+  readonly kind: "request-range";
+  /** BLAKE3 address, 32 bytes. */
+  readonly hash: Uint8Array;
+  /** First byte wanted. */
+  readonly offset: number;
+  /** Number of bytes wanted. */
+  readonly length: number;
+}
+
+/** Asks which of some blobs the holder has. */
+export interface HaveMessage {
+  /** Tells the variant. */
+  readonly kind: "have";
+  /** BLAKE3 addresses, 32 bytes each, at most {@linkcode MAX_HAVE_HASHES}. */
+  readonly hashes: readonly Uint8Array[];
+}
+
+/** What a requester sends. */
+export type TransferControl = RequestMessage | RequestRangeMessage | HaveMessage;
+
+/** The blob is here; its bytes, or those of the range, follow. */
+export interface FoundHeader {
+  /** Tells the variant. */
+  readonly kind: "found";
+  /** Size of the whole blob, bytes; anything up to 2^64 - 1, as the holder claims. */
+  readonly totalLength: bigint;
+}
+
+/** The blob is not here. */
+export interface NotFoundHeader {
+  /** Tells the variant. */
+  readonly kind: "not-found";
+}
+
+/** The holder does not serve the request. */
+export interface RefusedHeader {
+  /** Tells the variant. */
+  readonly kind: "refused";
+  /** Why. */
+  readonly code: RefusalCode;
+  /** Detail for people, at most {@linkcode MAX_REFUSAL_MESSAGE} bytes. */
+  readonly message: string;
+}
+
+/** Answers a `have`. */
+export interface HaveReplyHeader {
+  /** Tells the variant. */
+  readonly kind: "have-reply";
+  /** Bit `i % 8` (from the least) of byte `i / 8` is set when the holder has hash `i`. */
+  readonly bitmap: Uint8Array;
+}
+
+/** What a holder answers. */
+export type TransferHeader = FoundHeader | NotFoundHeader | RefusedHeader | HaveReplyHeader;
+
+/** The 33 bytes of a request for `hash`: the message of which a fetch sends thousands. */
+export function encodeRequest(hash: Uint8Array): Uint8Array {
+  const out = new Uint8Array(REQUEST_LENGTH);
+  out.set(checkHash(hash), 1);
+  return out;
+}
+
+/**
+ * The bytes of a control message. Throws `InvalidArgumentError` when a hash or a number is out of range,
+ * `LimitExceededError` when there are too many hashes.
+ */
+export function encodeTransferControl(message: TransferControl): Uint8Array {
+  switch (message.kind) {
+    case "request":
+      return encodeRequest(message.hash);
+    case "request-range":
+      return new PostcardWriter(53).varint(1).fixed(checkHash(message.hash))
+        .varint(checkNatural("offset", message.offset)).varint(checkNatural("length", message.length))
+        .finish();
+    case "have": {
+      const { hashes } = message;
+      if (hashes.length > MAX_HAVE_HASHES) throw tooMany("Encode", "hashes", hashes.length, MAX_HAVE_HASHES);
+      const writer = new PostcardWriter(3 + HASH_LENGTH * hashes.length).varint(2).varint(hashes.length);
+      for (const hash of hashes) writer.fixed(checkHash(hash));
+      return writer.finish();
+    }
+  }
+}
+
+/**
+ * Reads a control message; bytes after it are ignored. Hashes are views of `bytes`.
+ *
+ * Throws `DecodeError` when malformed, `LimitExceededError` when there are too many hashes.
+ */
+export function decodeTransferControl(bytes: Uint8Array): TransferControl {
+  const reader = new PostcardReader(bytes, "transfer request");
+  const variant = reader.u32();
+  switch (variant) {
+    case 0:
+      return { kind: "request", hash: reader.fixed(HASH_LENGTH) };
+    case 1:
+      return {
+        kind: "request-range",
+        hash: reader.fixed(HASH_LENGTH),
+        offset: reader.u64(),
+        length: reader.u64(),
+      };
+    case 2: {
+      const count = reader.u64();
+      if (count > MAX_HAVE_HASHES) throw tooMany("Decode", "hashes", count, MAX_HAVE_HASHES);
+      const hashes: Uint8Array[] = [];
+      for (let i = 0; i < count; i++) hashes.push(reader.fixed(HASH_LENGTH));
+      return { kind: "have", hashes };
+    }
+    default:
+      throw new DecodeError(`Decode transfer request: variant ${variant} is unknown`);
+  }
+}
+
+/**
+ * The bytes of a header. A refusal's text is cut to {@linkcode MAX_REFUSAL_MESSAGE} bytes. Throws
+ * `InvalidArgumentError` when the length is not a u64 or the code is unknown, `LimitExceededError` when a bitmap is
+ * longer than {@linkcode MAX_HAVE_HASHES} bits.
+ */
+export function encodeTransferHeader(header: TransferHeader): Uint8Array {
+  const writer = new PostcardWriter(16);
+  switch (header.kind) {
+    case "found":
+      if (header.totalLength < 0n || header.totalLength > MAX_U64) {
+        throw new InvalidArgumentError(`Encode transfer header: length ${header.totalLength} is not a u64`);
+      }
+      return writer.varint(0).varint(header.totalLength).finish();
+    case "not-found":
+      return writer.varint(1).finish();
+    case "refused": {
+      const code = REFUSAL_CODES.indexOf(header.code);
+      if (code < 0) {
+        throw new InvalidArgumentError(`Encode transfer header: code "${header.code}" is unknown`);
+      }
+      return writer.varint(2).varint(code).string(clip(header.message)).finish();
+    }
+    case "have-reply":
+      checkBitmap("Encode", header.bitmap);
+      return writer.varint(3).bytes(header.bitmap).finish();
+  }
+}
+
+/**
+ * Reads a header; bytes after it are ignored. A bitmap is a view of `bytes`.
+ *
+ * Throws `DecodeError` when malformed, `LimitExceededError` when a text or bitmap is too long.
+ */
+export function decodeTransferHeader(bytes: Uint8Array): TransferHeader {
+  const reader = new PostcardReader(bytes, "transfer header");
+  const variant = reader.u32();
+  switch (variant) {
+    case 0:
+      return { kind: "found", totalLength: reader.bigU64() };
+    case 1:
+      return { kind: "not-found" };
+    case 2: {
+      const code = reader.u32();
+      const message = readMessage(reader);
+      if (code >= REFUSAL_CODES.length) {
+        throw new DecodeError(`Decode transfer header: code ${code} is unknown`);
+      }
+      return { kind: "refused", code: REFUSAL_CODES[code], message };
+    }
+    case 3: {
+      const bitmap = reader.bytes();
+      checkBitmap("Decode", bitmap);
+      return { kind: "have-reply", bitmap };
+    }
+    default:
+      throw new DecodeError(`Decode transfer header: variant ${variant} is unknown`);
+  }
+}
+
+function readMessage(reader: PostcardReader): string {
+  const before = reader.remaining;
+  const message = reader.string();
+  const length = before - reader.remaining;
+  // Two bytes of length at most go with the longest text that is allowed.
+  if (length > MAX_REFUSAL_MESSAGE + 2) throw tooMany("Decode", "message bytes", length, MAX_REFUSAL_MESSAGE);
+  return message;
+}
+
+function checkHash(hash: Uint8Array): Uint8Array {
+  if (hash.length === HASH_LENGTH) return hash;
+  throw new InvalidArgumentError(
+    `Encode transfer request: hash is ${hash.length} bytes, want ${HASH_LENGTH}`,
+  );
+}
+
+function checkNatural(what: string, value: number): number {
+  if (Number.isSafeInteger(value) && value >= 0) return value;
+  throw new InvalidArgumentError(
+    `Encode transfer request: ${what} ${value} is not a whole number below 2^53`,
+  );
+}
+
+function checkBitmap(action: string, bitmap: Uint8Array): void {
+  const maximum = MAX_HAVE_HASHES / 8;
+  if (bitmap.length > maximum) throw tooMany(action, "bitmap bytes", bitmap.length, maximum);
+}
+
+function tooMany(action: string, what: string, actual: number, maximum: number): LimitExceededError {
+  const message = `${action} transfer message: ${actual} ${what} exceed the limit of ${maximum}`;
+  return new LimitExceededError(message, what, actual, maximum);
+}
+
+/** Cuts text so that its UTF-8 form is at most {@linkcode MAX_REFUSAL_MESSAGE} bytes. */
+function clip(text: string): string {
+  const bytes = new Uint8Array(MAX_REFUSAL_MESSAGE);
+  const { read } = new TextEncoder().encodeInto(text, bytes);
+  return text.slice(0, read);
+}
