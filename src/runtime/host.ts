@@ -1,0 +1,26 @@
+/**
+ * Facts about the machine and the process that file work depends on.
+ *
+ * @module
+ */
+
+import process from "node:process";
+
+/** The families of systems whose file names follow different rules. */
+export type HostPlatform = "posix" | "darwin" | "windows";
+
+/** The family that this process runs on. */
+export function hostPlatform(): HostPlatform {
+  if (process.platform === "win32") return "windows";
+  return process.platform === "darwin" ? "darwin" : "posix";
+}
+
+/** Absolute path of the working directory. */
+export function workingDirectory(): string {
+  return process.cwd();
+}
+
+/** Lets timers, sockets and abort signals have their turn. Cheaper than a timer: it does not wait for a tick. */
+export function yieldToEventLoop(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

@@ -1,0 +1,7 @@
+/**
+ * Path functions of the host, the same in Deno and Node.
+ *
+ * @module
+ */
+
+export { basename, dirname, join, parse, relative, resolve, sep } from "node:path";
