@@ -1,0 +1,117 @@
+/**
+ * A blob store in memory, for tests and for small things.
+ *
+ * @module
+ */
+
+import { LimitExceededError } from "../errors.ts";
+import { blobKey } from "./blob_key.ts";
+import type { GcOptions, GcResult, StoreCallOptions } from "./store.ts";
+import { hashForPut, rootKeys, SyncBlobStore } from "./sync_store.ts";
+
+/** Options of {@linkcode MemoryBlobStore}. */
+export interface MemoryBlobStoreOptions {
+  /** Bound of all blobs together, bytes; a `put` beyond it is refused with `LimitExceededError`. @default none */
+  readonly maxBytes?: number;
+}
+
+/**
+ * Keeps blobs in memory.
+ *
+ * @example
+ * ```ts
+ * import { MemoryBlobStore } from "./memory_store.ts";
+ *
+ * const store = new MemoryBlobStore();
+ * const hash = await store.put(new TextEncoder().encode("hello world"));
+ * console.log(await store.has(hash));
+ * ```
+ */
+export class MemoryBlobStore extends SyncBlobStore {
+  protected override readonly label: string = "memory store";
+  readonly #blobs = new Map<string, Uint8Array>();
+  readonly #pins = new Set<string>();
+  readonly #maxBytes: number;
+  #bytes = 0;
+
+  /** An empty store. */
+  constructor(options: MemoryBlobStoreOptions = {}) {
+    super();
+    this.#maxBytes = options.maxBytes ?? Infinity;
+  }
+
+  override async put(
+    bytes: Uint8Array,
+    expected?: Uint8Array,
+    options?: StoreCallOptions,
+  ): Promise<Uint8Array> {
+    const hash = hashForPut(await this.begin("Put blob", options), bytes, expected);
+    const key = blobKey(hash);
+    if (!this.#blobs.has(key)) {
+      const total = this.#bytes + bytes.length;
+      if (total > this.#maxBytes) {
+        const message = `Put blob: ${total} bytes in the store exceed ${this.#maxBytes}`;
+        throw new LimitExceededError(message, "maxBytes", total, this.#maxBytes);
+      }
+      this.#blobs.set(key, bytes.slice());
+      this.#bytes = total;
+    }
+    return hash;
+  }
+
+  // deno-lint-ignore require-await -- async so that wrong arguments reject instead of throwing
+  override async delete(hash: Uint8Array, options?: StoreCallOptions): Promise<boolean> {
+    return this.#remove(this.keyOf("Delete blob", hash, options));
+  }
+
+  // deno-lint-ignore require-await -- as `delete`
+  override async pin(hash: Uint8Array, options?: StoreCallOptions): Promise<void> {
+    this.#pins.add(this.keyOf("Pin blob", hash, options));
+  }
+
+  // deno-lint-ignore require-await -- as `delete`
+  override async unpin(hash: Uint8Array, options?: StoreCallOptions): Promise<void> {
+    this.#pins.delete(this.keyOf("Unpin blob", hash, options));
+  }
+
+  // deno-lint-ignore require-await -- as `delete`
+  override async gc(options: GcOptions = {}): Promise<GcResult> {
+    this.assertOpen("Collect garbage", options);
+    const roots = rootKeys(options.roots);
+    let blobs = 0;
+    let bytes = 0;
+    for (const [key, blob] of this.#blobs) {
+      if (this.#pins.has(key) || roots.has(key)) continue;
+      blobs++;
+      bytes += blob.length;
+      if (options.dryRun !== true) this.#remove(key);
+    }
+    return { blobs, bytes };
+  }
+
+  override async close(): Promise<void> {
+    await super.close();
+    this.#blobs.clear();
+  }
+
+  #remove(key: string): boolean {
+    this.#bytes -= this.#blobs.get(key)?.length ?? 0;
+    return this.#blobs.delete(key);
+  }
+
+  protected override sizeOf(key: string): number | undefined {
+    return this.#blobs.get(key)?.length;
+  }
+
+  protected override read(key: string, offset: number, length: number): Uint8Array {
+    return this.#blobs.get(key)!.slice(offset, offset + length);
+  }
+
+  protected override keys(): Iterable<string> {
+    return [...this.#blobs.keys()];
+  }
+
+  protected override isPinned(key: string): boolean {
+    return this.#pins.has(key);
+  }
+}
