@@ -1,0 +1,44 @@
+/**
+ * What the command needs of the process around it. Tests pass their own.
+ *
+ * @module
+ */
+
+import {
+  type EndSignal,
+  exitProcess,
+  type NetworkAddress,
+  networkAddresses,
+  onEndSignal,
+  standardError,
+  standardOutput,
+  type TextOutput,
+} from "../runtime/process.ts";
+
+/** The process around a command. */
+export interface CliIo {
+  /** Results. */
+  readonly stdout: TextOutput;
+  /** Progress, notes and errors. */
+  readonly stderr: TextOutput;
+  /** Monotonic clock, ms. */
+  now(): number;
+  /** Has `handler` called at SIGINT and SIGTERM; returns what undoes it. */
+  onEndSignal(handler: (signal: EndSignal) => void): () => void;
+  /** Ends the process at once. */
+  exit(code: number): void;
+  /** Addresses of this machine's interfaces, empty where it may not look. */
+  networkAddresses(): NetworkAddress[];
+}
+
+/** The real process. */
+export function processIo(): CliIo {
+  return {
+    stdout: standardOutput(),
+    stderr: standardError(),
+    now: () => performance.now(),
+    onEndSignal,
+    exit: exitProcess,
+    networkAddresses,
+  };
+}
