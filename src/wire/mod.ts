@@ -5,9 +5,12 @@
  * @module
  */
 
+export * from "./address.ts";
 export * from "./blob_ref.ts";
 export * from "./bytes.ts";
 export * from "./dir_manifest.ts";
+export * from "./node_id.ts";
 export * from "./postcard.ts";
+export * from "./ticket.ts";
 export * from "./transfer_message.ts";
 export * from "./varint.ts";

@@ -72,7 +72,9 @@ export class VarintReader {
     let value = first & 0x3f;
     if (length === 1) return value;
     if (this.end - this.at < length - 1) {
-      throw new DecodeError(`Decode varint: input ends at ${this.end}, wanted ${length} bytes at ${this.at - 1}`);
+      throw new DecodeError(
+        `Decode varint: input ends at ${this.end}, wanted ${length} bytes at ${this.at - 1}`,
+      );
     }
     for (let i = 1; i < length; i++) value = value * 256 + this.input[this.at++];
     if (value > Number.MAX_SAFE_INTEGER) {
