@@ -116,7 +116,9 @@ export abstract class SyncBlobStore implements BlobStore, SyncReadableStore {
         options?.signal?.throwIfAborted();
         if (bytes === undefined) {
           const size = this.sizeSync(hash);
-          if (size === undefined) throw new BlobNotFoundError(`Get blob: ${keyHex(key)} is gone`, keyHex(key));
+          if (size === undefined) {
+            throw new BlobNotFoundError(`Get blob: ${keyHex(key)} is gone`, keyHex(key));
+          }
           bytes = this.readVerified(blake3, key, size);
         }
         if (at < bytes.length) controller.enqueue(bytes.slice(at, at += STREAM_PIECE));

@@ -35,9 +35,13 @@ export function fileError(error: unknown, action: string, path: string, scope: s
   const flag = missingPermission(system);
   if (flag !== undefined) {
     const flags = [`${flag}=${scope}`];
-    return new PermissionDeniedError(`${action} "${path}": permission is missing, run with ${flags[0]}`, flags, {
-      cause: error,
-    });
+    return new PermissionDeniedError(
+      `${action} "${path}": permission is missing, run with ${flags[0]}`,
+      flags,
+      {
+        cause: error,
+      },
+    );
   }
   const code = errorCode(error);
   const message = `${action} "${path}": ${code ?? system?.message ?? String(error)}`;
@@ -47,7 +51,9 @@ export function fileError(error: unknown, action: string, path: string, scope: s
 
 /** The command-line flag that a refusal by the runtime itself (not by the file system) asks for. */
 function missingPermission(error: SystemError): string | undefined {
-  if (error?.name === "NotCapable") return /--allow-(?:read|write|all)/.exec(error.message)?.[0] ?? "--allow-read";
+  if (error?.name === "NotCapable") {
+    return /--allow-(?:read|write|all)/.exec(error.message)?.[0] ?? "--allow-read";
+  }
   if (errorCode(error) !== "ERR_ACCESS_DENIED") return undefined;
   return error.permission === "FileSystemWrite" ? "--allow-fs-write" : "--allow-fs-read";
 }

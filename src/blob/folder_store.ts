@@ -1,0 +1,189 @@
+/**
+ * A blob store that serves the files of a folder in place.
+ *
+ * @module
+ */
+
+import { SourceChangedError, UnsupportedError } from "../errors.ts";
+import { loadBlake3 } from "../crypto/blake3.ts";
+import { errorCode, fileError } from "../runtime/file_errors.ts";
+import { closeSync, constants, fstatSync, openSync, readSync } from "../runtime/files.ts";
+import { join } from "../runtime/path.ts";
+import { blobKey } from "./blob_key.ts";
+import type { ContentChunk } from "./chunking.ts";
+import { type FileIdentity, FolderIndex } from "./folder_store_index.ts";
+import { OpenFiles } from "./open_files.ts";
+import type { GcResult } from "./store.ts";
+import { hashForPut, SyncBlobStore } from "./sync_store.ts";
+
+export type { FileIdentity };
+
+/** Large files kept open between reads of their parts. */
+const MAX_OPEN_FILES = 16;
+
+/** Errors of opening that say: this is not the file that was hashed. */
+const GONE: Readonly<Record<string, string>> = {
+  ENOENT: "it is gone",
+  ENOTDIR: "it is gone",
+  ELOOP: "it is a symbolic link",
+  EMLINK: "it is a symbolic link",
+  EISDIR: "it is a directory",
+  ENXIO: "it is not a regular file",
+};
+
+/**
+ * Serves files where they are; nothing is copied. Which blob is where is told with {@linkcode FolderBlobStore.addFile}
+ * by whoever hashed the files. A file that is no longer what was hashed is noticed by its size, times and identity,
+ * before and after every read, and reading it throws `SourceChangedError`. What changes the store, but for the two
+ * `add` methods, throws `UnsupportedError`.
+ *
+ * The system's clocks are coarse: a change within some milliseconds of the hashing that keeps the size goes unnoticed
+ * by that, though not by `get`, nor by the receiver of a transfer, which verify the hash.
+ */
+export class FolderBlobStore extends SyncBlobStore {
+  protected override readonly label: string;
+  readonly #root: string;
+  readonly #index = new FolderIndex();
+  readonly #memory = new Map<string, Uint8Array>();
+  readonly #open: OpenFiles<number>;
+
+  /** @param root The folder; nothing outside of it is opened unless a path says so. */
+  constructor(root: string) {
+    super();
+    this.#root = root;
+    this.label = `folder "${root}"`;
+    this.#open = new OpenFiles(MAX_OPEN_FILES, (file) => this.#openFile(file), closeSync);
+  }
+
+  /**
+   * Tells what a file consists of. Of several places of one blob the first counts.
+   *
+   * @param path The file, relative to the root.
+   * @param identity What `fstat` said of the open file when it was hashed, by this library's file functions.
+   * @param chunks Its chunks and where they lie.
+   */
+  addFile(path: string, identity: FileIdentity, chunks: readonly ContentChunk[]): void {
+    this.assertOpen("Add file");
+    this.#index.add(path, identity, chunks);
+  }
+
+  /** Keeps `bytes` in memory as a blob: for what belongs to the folder and is no file, as its manifest. */
+  async addBytes(bytes: Uint8Array): Promise<Uint8Array> {
+    this.assertOpen("Add bytes");
+    const hash = hashForPut(await loadBlake3(), bytes, undefined);
+    this.#memory.set(blobKey(hash), bytes.slice());
+    return hash;
+  }
+
+  override put(): Promise<Uint8Array> {
+    return this.#refuse("Put blob");
+  }
+
+  override putStream(): Promise<Uint8Array> {
+    return this.#refuse("Put blob");
+  }
+
+  override delete(): Promise<boolean> {
+    return this.#refuse("Delete blob");
+  }
+
+  override pin(): Promise<void> {
+    return this.#refuse("Pin blob");
+  }
+
+  override unpin(): Promise<void> {
+    return this.#refuse("Unpin blob");
+  }
+
+  override gc(): Promise<GcResult> {
+    return this.#refuse("Collect garbage");
+  }
+
+  override async close(): Promise<void> {
+    await super.close();
+    this.#open.closeAll();
+    this.#memory.clear();
+  }
+
+  // deno-lint-ignore require-await -- async so that it rejects instead of throwing
+  async #refuse(action: string): Promise<never> {
+    this.assertOpen(action);
+    throw new UnsupportedError(`${action}: ${this.label} is read-only`);
+  }
+
+  protected override sizeOf(key: string): number | undefined {
+    return this.#memory.get(key)?.length ?? this.#index.find(key)?.size;
+  }
+
+  protected override read(key: string, offset: number, length: number): Uint8Array {
+    const bytes = this.#memory.get(key);
+    if (bytes !== undefined) return bytes.slice(offset, offset + length);
+    const chunk = this.#index.find(key)!;
+    // A file that is read in one go is closed at once; one of many parts stays open for the next.
+    const isWhole = length === this.#index.identity(chunk.file).size;
+    const fd = isWhole ? this.#openFile(chunk.file) : this.#open.get(chunk.file);
+    try {
+      return this.#readFile(fd, chunk.file, chunk.offset + offset, length);
+    } catch (error) {
+      if (!isWhole) this.#open.drop(chunk.file);
+      throw error;
+    } finally {
+      if (isWhole) closeSync(fd);
+    }
+  }
+
+  protected override *keys(): Iterable<string> {
+    yield* [...this.#memory.keys()];
+    for (const key of this.#index.keys()) if (!this.#memory.has(key)) yield key;
+  }
+
+  protected override isPinned(): boolean {
+    return false;
+  }
+
+  #readFile(fd: number, file: number, position: number, length: number): Uint8Array {
+    const path = this.#path(file);
+    const bytes = new Uint8Array(length);
+    try {
+      this.#check(fd, file);
+      let done = 0;
+      while (done < length) {
+        const count = readSync(fd, bytes, done, length - done, position + done);
+        if (count === 0) throw new SourceChangedError(path, `it ends at ${position + done}`);
+        done += count;
+      }
+      this.#check(fd, file);
+    } catch (error) {
+      throw fileError(error, "Read", path, this.#root);
+    }
+    return bytes;
+  }
+
+  /** Throws when the open file is not, or no longer, the one that was hashed. */
+  #check(fd: number, file: number): void {
+    const now = fstatSync(fd);
+    const then = this.#index.identity(file);
+    for (const field of ["dev", "ino", "size", "mtimeMs", "ctimeMs"] as const) {
+      if (now[field] === then[field]) continue;
+      throw new SourceChangedError(this.#path(file), `${field} was ${then[field]}, is ${now[field]}`);
+    }
+  }
+
+  #openFile(file: number): number {
+    const path = this.#path(file);
+    try {
+      // Never through a symbolic link put in the file's place, never waiting for the writer of a FIFO put there.
+      // Windows has neither flag.
+      const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+      return openSync(path, flags);
+    } catch (error) {
+      const gone = GONE[errorCode(error) ?? ""];
+      if (gone !== undefined) throw new SourceChangedError(path, gone, { cause: error });
+      throw fileError(error, "Open", path, this.#root);
+    }
+  }
+
+  #path(file: number): string {
+    return join(this.#root, this.#index.path(file));
+  }
+}
