@@ -17,6 +17,7 @@ import {
   SourceChangedError,
 } from "../errors.ts";
 import { safeText } from "./safe_text.ts";
+import { DeadlineError, UsageError } from "./usage_error.ts";
 
 /** What to do next, by class; the first that fits counts. */
 const ADVICE: readonly [new (...args: never[]) => Error, string][] = [
@@ -67,7 +68,8 @@ export function errorText(error: unknown): string {
   const advice = ADVICE.find(([type]) => error instanceof type)?.[1];
   const line = (advice === undefined ? message : `${message}; ${advice}`).replace(/\s*\n\s*/g, " ");
   // An error that is not ours has a message that does not say what was being done.
-  const ours = error instanceof HawserError || !(error instanceof Error) || error.name === "Error";
+  const ours = !(error instanceof Error) || error.name === "Error" || error instanceof HawserError ||
+    error instanceof DeadlineError || error instanceof UsageError;
   return safeText(ours ? line : `${error.name}: ${line}`);
 }
 

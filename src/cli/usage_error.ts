@@ -11,6 +11,11 @@ export class UsageError extends Error {
   override name = "UsageError";
 }
 
+/** Thrown when a command took longer than its `--timeout`. */
+export class DeadlineError extends Error {
+  override name = "DeadlineError";
+}
+
 /** Reason of the abort when a signal ended the command. */
 export class InterruptedError extends Error {
   override name = "InterruptedError";
