@@ -4,7 +4,7 @@
  * @module
  */
 
-/** The runtime's permissions, as far as the file work needs them. */
+/** The runtime's permissions, as far as the library needs them. */
 export interface PermissionQueries {
   /** Whether `path` and what is below it may be read; without `path`, whether everything may. */
   mayRead(path?: string): boolean;
@@ -12,10 +12,12 @@ export interface PermissionQueries {
   mayWrite(path?: string): boolean;
   /** Whether the free space of a file system may be asked for. */
   mayReadFreeSpace(): boolean;
+  /** Whether datagrams may be sent to, or a socket bound at, `host` and `port`. */
+  mayUseNetwork(host: string, port: number): boolean;
+  /** The command-line flag that allows it. */
+  networkFlag(host: string, port: number): string;
   /** The command-line flag that allows reading `path`, or everything. */
   readFlag(path?: string): string;
   /** The command-line flag that allows writing `path`, or everything. */
   writeFlag(path?: string): string;
-  /** The flags that would have prevented `error`; `undefined` when it is not a permission error of the runtime. */
-  deniedFlags(error: unknown): readonly string[] | undefined;
 }

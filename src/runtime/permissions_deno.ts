@@ -12,19 +12,16 @@ const granted = (descriptor: Deno.PermissionDescriptor): boolean =>
 const flag = (name: string, value?: string): string =>
   value === undefined ? `--allow-${name}` : `--allow-${name}=${value}`;
 
+const hostAndPort = (host: string, port: number): string =>
+  host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+
 /** What Deno allows this process. */
 export const permissions: PermissionQueries = {
   mayRead: (path) => granted(path === undefined ? { name: "read" } : { name: "read", path }),
   mayWrite: (path) => granted(path === undefined ? { name: "write" } : { name: "write", path }),
   mayReadFreeSpace: () => granted({ name: "sys", kind: "statfs" }),
+  mayUseNetwork: (host, port) => granted({ name: "net", host: hostAndPort(host, port) }),
+  networkFlag: (host, port) => flag("net", hostAndPort(host, port)),
   readFlag: (path) => flag("read", path),
   writeFlag: (path) => flag("write", path),
-  deniedFlags(error) {
-    if (!(error instanceof Deno.errors.NotCapable)) return undefined;
-    const [, access, path] = /Requires (\w+) access to "([^"]*)"/.exec(error.message) ?? [];
-    // `all` is what Deno wants for /dev, /proc and /sys, whatever the path flags say.
-    if (access === "all") return ["--allow-all"];
-    if (access === undefined) return ["--allow-read", "--allow-write"];
-    return [flag(access, path)];
-  },
 };

@@ -22,17 +22,9 @@ export const permissions: PermissionQueries = {
   mayRead: (path) => has("fs.read", path),
   mayWrite: (path) => has("fs.write", path),
   mayReadFreeSpace: () => has("fs.read"),
+  // Node's permission model does not cover sockets in the versions that this library runs on.
+  mayUseNetwork: () => true,
+  networkFlag: () => "",
   readFlag: (path) => `--allow-fs-read=${path ?? "*"}`,
   writeFlag: (path) => `--allow-fs-write=${path ?? "*"}`,
-  deniedFlags(error) {
-    if (!(error instanceof Error) || (error as { code?: string }).code !== "ERR_ACCESS_DENIED") {
-      return undefined;
-    }
-    const { permission, resource } = error as { permission?: string; resource?: string };
-    return [
-      permission === "FileSystemWrite"
-        ? this.writeFlag(resource || undefined)
-        : this.readFlag(resource || undefined),
-    ];
-  },
 };

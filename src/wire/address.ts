@@ -18,7 +18,7 @@ const MAX_PORT = 65535;
 /** Greatest length of a host name (RFC 1035 §3.1, as text). */
 const MAX_HOST_LENGTH = 253;
 const HOST = /^[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_.])?$/;
-const IPV6 = /^[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%[A-Za-z0-9._-]+)?$/;
+const IPV6 = /^[0-9A-Fa-f:.]{2,45}(%[A-Za-z0-9._-]{1,64})?$/;
 
 /**
  * Reads `host:port` or `[IPv6]:port`. Names are not looked up. `minimumPort` is 0 where the system may choose the
@@ -35,12 +35,11 @@ export function parseAddress(text: string, minimumPort: 0 | 1 = 1): Address {
   }
   const isBracketed = hostText.startsWith("[") && hostText.endsWith("]");
   const host = isBracketed ? hostText.slice(1, -1) : hostText;
-  if (!isBracketed && host.includes(":")) throw notAnAddress(text, "IPv6 address is not in brackets");
-  if (host.length > MAX_HOST_LENGTH || !(isBracketed ? IPV6 : HOST).test(host)) {
-    throw notAnAddress(
-      text,
-      isBracketed ? "no IPv6 address is in the brackets" : "host is not a name or address",
-    );
+  if (isBracketed ? !isIpv6(host) : host.includes(":")) {
+    throw notAnAddress(text, "want IPv6 as [address]:port");
+  }
+  if (!isBracketed && (host.length > MAX_HOST_LENGTH || !HOST.test(host))) {
+    throw notAnAddress(text, "host is not a name or address");
   }
   return { host, port };
 }
@@ -48,6 +47,11 @@ export function parseAddress(text: string, minimumPort: 0 | 1 = 1): Address {
 /** The text of an address, such as {@linkcode parseAddress} reads. */
 export function formatAddress(address: Address): string {
   return address.host.includes(":") ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
+}
+
+/** Roughly: the system that the address is given to has the last word. */
+function isIpv6(host: string): boolean {
+  return IPV6.test(host) && host.split(":").length > 2;
 }
 
 function notAnAddress(text: string, problem: string): DecodeError {

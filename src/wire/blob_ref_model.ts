@@ -14,7 +14,7 @@ export const MAX_BLOB_SIZE = 16 * 1024 ** 3;
 /** Greatest number of chunks that a manifest may list. */
 export const MAX_CHUNKS = 8192;
 /** Greatest encoded manifest body, bytes: room for a URI, the fixed fields and 50 bytes per chunk. */
-export const MAX_MANIFEST_BODY = 8192 + 32 + MAX_CHUNKS * 50;
+export const MAX_MANIFEST_BODY: number = 8192 + 32 + MAX_CHUNKS * 50;
 /** Greatest encoded tree body, bytes. */
 export const MAX_TREE_BODY = 1024;
 /** Greatest size that a tree reference may declare, bytes. */

@@ -17,7 +17,7 @@ export class PostcardWriter {
   #buffer: Uint8Array;
   #length = 0;
 
-  /** @param capacity bytes to reserve at first. */
+  /** An empty buffer. @param capacity bytes to reserve at first. */
   constructor(capacity = 64) {
     this.#buffer = new Uint8Array(capacity);
   }
@@ -86,7 +86,7 @@ export class PostcardWriter {
 export class PostcardReader {
   #at = 0;
 
-  /** @param bytes input; views of it are returned. @param what the format's name, for messages. */
+  /** Starts at the first byte. @param input views of it are returned. @param what the format's name, for messages. */
   constructor(readonly input: Uint8Array, readonly what: string) {}
 
   /** Bytes not read yet. */

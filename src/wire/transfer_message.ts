@@ -16,17 +16,18 @@ export const MAX_REFUSAL_MESSAGE = 1024;
 /** Length of every encoded `request`, bytes. */
 export const REQUEST_LENGTH = 33;
 /** Greatest length of an encoded control message, bytes: a full `have`. A longer one need not be read. */
-export const MAX_CONTROL_LENGTH = 3 + 32 * MAX_HAVE_HASHES;
+export const MAX_CONTROL_LENGTH: number = 3 + 32 * MAX_HAVE_HASHES;
 /** Greatest length of an encoded header, bytes: a refusal with the longest text. A longer one need not be read. */
-export const MAX_HEADER_LENGTH = 4 + MAX_REFUSAL_MESSAGE;
+export const MAX_HEADER_LENGTH: number = 4 + MAX_REFUSAL_MESSAGE;
 
 const HASH_LENGTH = 32;
 const MAX_U64 = 0xffff_ffff_ffff_ffffn;
-/** In the order of their numbers on the wire. */
-const REFUSAL_CODES = ["FORBIDDEN", "BUSY", "TOO_LARGE", "BAD_REQUEST"] as const;
 
 /** Why a holder refuses: not allowed, try later, more than it serves, or not a request it understands. */
-export type RefusalCode = (typeof REFUSAL_CODES)[number];
+export type RefusalCode = "FORBIDDEN" | "BUSY" | "TOO_LARGE" | "BAD_REQUEST";
+
+/** In the order of their numbers on the wire. */
+const REFUSAL_CODES: readonly RefusalCode[] = ["FORBIDDEN", "BUSY", "TOO_LARGE", "BAD_REQUEST"];
 
 /** Asks for a whole blob. */
 export interface RequestMessage {

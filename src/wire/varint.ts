@@ -43,7 +43,7 @@ export function writeVarint(out: Uint8Array, at: number, value: number): number 
 export class VarintReader {
   /** Offset of the next byte. */
   at = 0;
-  /** @param input the bytes. @param end offset after the last readable byte. */
+  /** Starts at the first byte. @param input the bytes. @param end offset after the last readable byte. */
   constructor(public input: Uint8Array, public end: number = input.length) {}
 
   /** Bytes not read yet. */

@@ -1,0 +1,98 @@
+/**
+ * A stream as applications see it: Web Streams on both sides. What moves bulk inside the library uses
+ * {@linkcode MeshStream.transport} instead, which makes no promise per piece.
+ *
+ * @module
+ */
+
+import type { HawserError } from "../errors.ts";
+import { StreamResetError } from "../errors.ts";
+import { ErrorCode } from "../transport/config.ts";
+import type { Stream } from "../transport/stream.ts";
+
+/** A bidirectional stream between two nodes. */
+export class MeshStream {
+  #readable: ReadableStream<Uint8Array> | undefined;
+  #writable: WritableStream<Uint8Array> | undefined;
+
+  /** Made by a session. @param transport the stream below. */
+  constructor(readonly transport: Stream) {}
+
+  /** Stream id, RFC 9000 §2.1. */
+  get id(): number {
+    return this.transport.id;
+  }
+
+  /** Number of the protocol spoken on the stream; 0 is the application's. */
+  get protocol(): number {
+    return this.transport.protocol;
+  }
+
+  /**
+   * Bytes from the peer. A reader that stops reading stops the sender of this stream and nothing else. Errors with
+   * `StreamResetError` or with the session's error; cancelling sends STOP_SENDING.
+   */
+  get readable(): ReadableStream<Uint8Array> {
+    return this.#readable ??= readableOf(this.transport);
+  }
+
+  /**
+   * Bytes to the peer. A write resolves when the bytes (copied: the array may be reused) are accepted under flow
+   * control, `close` when everything was acknowledged; aborting sends RESET_STREAM.
+   */
+  get writable(): WritableStream<Uint8Array> {
+    return this.#writable ??= writableOf(this.transport);
+  }
+
+  /** Gives up both directions. @param code application error code that the peer sees. */
+  abort(code: number = ErrorCode.CANCELLED): void {
+    const error = new StreamResetError(`Use stream ${this.id}: given up here with code ${code}`, code, false);
+    this.transport.abort(code);
+    this.transport.fail(error);
+  }
+}
+
+function readableOf(stream: Stream): ReadableStream<Uint8Array> {
+  let wake: (() => void) | undefined;
+  stream.onReadable = () => wake?.();
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      for (;;) {
+        const piece = stream.read();
+        if (piece !== undefined) return controller.enqueue(piece);
+        if (stream.ended) return controller.close();
+        if (stream.error !== undefined) return controller.error(stream.error);
+        await new Promise<void>((resolve) => wake = resolve);
+      }
+    },
+    cancel() {
+      stream.stop(ErrorCode.CANCELLED);
+      wake?.();
+    },
+  }, { highWaterMark: 0 });
+}
+
+function writableOf(stream: Stream): WritableStream<Uint8Array> {
+  let wake: (() => void) | undefined;
+  stream.onWritable = () => wake?.();
+  const until = async (done: () => boolean): Promise<void> => {
+    while (!done()) {
+      if (stream.error !== undefined) throw stream.error satisfies HawserError;
+      await new Promise<void>((resolve) => wake = resolve);
+    }
+  };
+  return new WritableStream<Uint8Array>({
+    async write(bytes) {
+      await until(() => stream.writable);
+      stream.write(bytes.slice());
+    },
+    async close() {
+      stream.finish();
+      await until(() => stream.sending.state === "data_recvd");
+    },
+    abort() {
+      stream.reset(ErrorCode.CANCELLED);
+      wake?.();
+    },
+  });
+}

@@ -1,0 +1,215 @@
+/**
+ * A session as applications see it: one encrypted association with one peer, carrying streams.
+ *
+ * @module
+ */
+
+import { encodeNodeId } from "../wire/node_id.ts";
+import { InvalidArgumentError } from "../errors.ts";
+import type { Connection } from "../transport/connection.ts";
+import { ErrorCode } from "../transport/config.ts";
+import type { SessionEnd } from "../transport/session.ts";
+import type { Stream } from "../transport/stream.ts";
+import { AsyncQueue } from "./async_queue.ts";
+import { MeshStream } from "./mesh_stream.ts";
+import type { MeshNode } from "./node.ts";
+import { monotonicNow } from "./socket_loop.ts";
+import { abortReason } from "./abort.ts";
+
+/** Protocol number of streams that belong to the application. */
+export const APPLICATION_PROTOCOL = 0x0000;
+
+/** Options of {@linkcode Session.openStream}. */
+export interface OpenStreamOptions {
+  /** Number of the protocol spoken on the stream. @default 0, the application's own */
+  readonly protocol?: number;
+  /** 0 highest to 7. @default 3 */
+  readonly priority?: number;
+  /** Share among streams of the same priority, 1 to 256. @default 16 */
+  readonly weight?: number;
+  /** Ends the wait for the peer's stream limit. */
+  readonly signal?: AbortSignal;
+}
+
+/** How a session ended. */
+export interface SessionCloseInfo {
+  /** Error code of CONNECTION_CLOSE; 0 when all was well. */
+  readonly code: number;
+  /** Text for people. */
+  readonly reason: string;
+  /** Whether the peer closed it. */
+  readonly remote: boolean;
+  /** What work on the session throws since. */
+  readonly error: Error;
+}
+
+/** Figures of a live session. */
+export interface SessionMetrics {
+  /** The peer's node id. */
+  readonly peer: string;
+  /** Smoothed round-trip time, milliseconds. */
+  readonly smoothedRtt: number;
+  /** Least round-trip time, milliseconds. */
+  readonly minRtt: number;
+  /** Congestion window, bytes. */
+  readonly congestionWindow: number;
+  /** Bytes sent and neither acknowledged nor lost. */
+  readonly bytesInFlight: number;
+  /** Packets judged lost. */
+  readonly packetsLost: number;
+  /** Datagram size in use, bytes. */
+  readonly datagramSize: number;
+  /** Open streams. */
+  readonly streams: number;
+}
+
+/** One session with one peer. */
+export class Session implements AsyncDisposable {
+  /** Resolves when the session ends, however it does; never rejects. */
+  readonly closed: Promise<SessionCloseInfo>;
+  readonly #resolveClosed: (info: SessionCloseInfo) => void;
+  readonly #incoming = new AsyncQueue<MeshStream>();
+  /** Streams that came before `authorize` answered. */
+  #held: Stream[] | undefined;
+  #end: SessionEnd | undefined;
+
+  /** Made by a node. */
+  constructor(readonly node: MeshNode, readonly connection: Connection, held: boolean) {
+    let resolve!: (info: SessionCloseInfo) => void;
+    this.closed = new Promise((r) => resolve = r);
+    this.#resolveClosed = resolve;
+    this.#held = held ? [] : undefined;
+    connection.events = {
+      onStream: (stream) => this.#onStream(stream),
+      onEnd: (end) => this.#onEnd(end),
+    };
+  }
+
+  /** The peer's node id: its static public key, 32 bytes. */
+  get peerId(): Uint8Array {
+    return this.connection.peerKey;
+  }
+
+  /** The peer's node id as text. */
+  get peerName(): string {
+    return encodeNodeId(this.connection.peerKey);
+  }
+
+  /** Where the peer is. */
+  get address(): { readonly hostname: string; readonly port: number } {
+    return this.connection.path;
+  }
+
+  /** Whether this node opened the session. */
+  get isInitiator(): boolean {
+    return this.connection.isInitiator;
+  }
+
+  /** Whether streams can still be used. */
+  get isOpen(): boolean {
+    return this.#end === undefined;
+  }
+
+  /** Milliseconds since the peer was last heard. */
+  get silence(): number {
+    return monotonicNow() - this.connection.session!.lastReceivedAt;
+  }
+
+  /** Asks the peer for a sign of life; {@linkcode Session.silence} tells whether one came. */
+  ping(): void {
+    if (this.isOpen) this.connection.session!.ping();
+  }
+
+  /**
+   * Opens a stream. Waits while the peer allows no more of them. Rejects with the session's error once it ended, with
+   * `InvalidArgumentError` on a priority or weight out of range.
+   */
+  async openStream(options: OpenStreamOptions = {}): Promise<MeshStream> {
+    const { protocol = APPLICATION_PROTOCOL, priority = 3, weight = 16, signal } = options;
+    if (!Number.isInteger(priority) || priority < 0 || priority > 7) {
+      throw new InvalidArgumentError(`Open stream: priority is ${priority}, want 0 to 7`);
+    }
+    if (!Number.isInteger(weight) || weight < 1 || weight > 256) {
+      throw new InvalidArgumentError(`Open stream: weight is ${weight}, want 1 to 256`);
+    }
+    const { streams } = this.connection.session!;
+    while (this.isOpen && !streams.canOpen) await this.#streamCredit(signal);
+    if (this.#end !== undefined) throw this.#end.error;
+    return new MeshStream(streams.open({ protocol, priority, weight }));
+  }
+
+  /** Streams of protocol 0 that the peer opens, until the session ends. One loop takes them all. */
+  streams(): AsyncIterableIterator<MeshStream> {
+    return this.#incoming;
+  }
+
+  /** Ends the session at once: open streams fail on both sides. */
+  close(code: number = ErrorCode.NO_ERROR, reason = ""): Promise<SessionCloseInfo> {
+    this.connection.session!.close(code, reason, monotonicNow());
+    return this.closed;
+  }
+
+  /** Same as {@linkcode Session.close}. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** Figures of the session. */
+  metrics(): SessionMetrics {
+    const { recovery, mtu, streams } = this.connection.session!;
+    return {
+      peer: this.peerName,
+      smoothedRtt: recovery.rtt.smoothed,
+      minRtt: recovery.rtt.min,
+      congestionWindow: recovery.window,
+      bytesInFlight: recovery.bytesInFlight,
+      packetsLost: recovery.lostPackets,
+      datagramSize: mtu.size,
+      streams: streams.size,
+    };
+  }
+
+  /** The node's `authorize` said yes: streams that came meanwhile are handed out. */
+  release(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const stream of held) this.#onStream(stream);
+  }
+
+  #onStream(stream: Stream): void {
+    if (this.#held !== undefined) {
+      this.#held.push(stream);
+      return;
+    }
+    const meshStream = new MeshStream(stream);
+    const handler = this.node.handlerOf(stream.protocol);
+    if (handler !== undefined) handler(meshStream, this);
+    else if (stream.protocol === APPLICATION_PROTOCOL) this.#incoming.push(meshStream);
+    else stream.abort(ErrorCode.UNKNOWN_PROTOCOL);
+  }
+
+  #onEnd(end: SessionEnd): void {
+    this.#end = end;
+    this.#held = undefined;
+    this.#incoming.end();
+    this.node.onSessionEnd(this);
+    this.#resolveClosed({ code: end.code, reason: end.reason, remote: end.remote, error: end.error });
+  }
+
+  /** Waits until the peer raises its stream limit, the session ends, or the signal aborts. */
+  #streamCredit(signal: AbortSignal | undefined): Promise<void> {
+    const { streams } = this.connection.session!;
+    return new Promise((resolve, reject) => {
+      const before = streams.onStreamCredit;
+      const abort = () => reject(abortReason(signal!));
+      if (signal?.aborted) return abort();
+      signal?.addEventListener("abort", abort, { once: true });
+      streams.onStreamCredit = () => {
+        before?.();
+        signal?.removeEventListener("abort", abort);
+        streams.onStreamCredit = undefined;
+        resolve();
+      };
+    });
+  }
+}

@@ -1,0 +1,118 @@
+/**
+ * Drives an endpoint with a socket and a clock: datagrams in, datagrams out, one timer.
+ *
+ * @module
+ */
+
+import { getLogger } from "@logtape/logtape";
+import type { UdpSocket } from "../runtime/udp.ts";
+import type { Endpoint } from "../transport/endpoint.ts";
+
+/** A timer later than this means that the event loop stood still: datagrams wait in the socket. */
+const STALL = 20;
+/** Turns of the event loop in a row without a datagram after which the socket counts as drained. */
+const QUIET_TURNS = 2;
+
+/** Milliseconds on a clock that never goes back. */
+export const monotonicNow = (): number => performance.now();
+
+/** The loop of one node. */
+export class SocketLoop {
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timerAt = Infinity;
+  #flushQueued = false;
+  #received = 0;
+  #stopped = false;
+  /** Called after every turn in which something may have ended. */
+  onTurn: (() => void) | undefined;
+
+  constructor(readonly socket: UdpSocket, readonly endpoint: Endpoint) {}
+
+  /** Begins; `onFailure` is told when the socket is of no use any more. */
+  start(onFailure: (error: Error) => void): void {
+    this.socket.start({
+      onDatagram: (datagram, from) => {
+        this.#received++;
+        this.#guard(() => this.endpoint.receive(datagram, from, monotonicNow()));
+        this.flush();
+      },
+      onDrain: () => this.flush(),
+      onTooBig: (_length, to) => this.endpoint.onTooBig(to),
+      onFailure,
+    });
+  }
+
+  /** Asks for a flush in this turn of the event loop, once however often it is asked. */
+  wake(): void {
+    if (this.#flushQueued) return;
+    this.#flushQueued = true;
+    queueMicrotask(() => {
+      this.#flushQueued = false;
+      this.flush();
+    });
+  }
+
+  /** Sends everything that may be sent now and sets the timer. */
+  flush(): void {
+    if (this.#stopped) return;
+    for (;;) {
+      const buffer = this.socket.acquire();
+      // The socket calls again once sends have left: no timer is needed until then.
+      if (buffer === undefined) return;
+      const transmit = this.endpoint.poll(buffer, monotonicNow());
+      if (transmit === undefined) {
+        this.socket.release(buffer);
+        break;
+      }
+      this.socket.send(buffer, transmit.length, transmit.to);
+    }
+    this.#setTimer();
+    this.onTurn?.();
+  }
+
+  /** Stops timers and sending; the socket is the caller's to close. */
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    this.#timerAt = Infinity;
+  }
+
+  #setTimer(): void {
+    const at = this.endpoint.deadline;
+    // A timer that comes early finds nothing due and is set anew; only an earlier deadline needs a new one now.
+    if (at >= this.#timerAt) return;
+    clearTimeout(this.#timer);
+    this.#timerAt = at;
+    this.#timer = setTimeout(() => this.#onTimer(at), Math.max(0, at - monotonicNow()));
+  }
+
+  #onTimer(at: number): void {
+    if (monotonicNow() - at > STALL) this.#drain(this.#received, QUIET_TURNS);
+    else this.#runTimers();
+  }
+
+  /** Lets the socket deliver what piled up while the event loop stood still, before anything is judged lost. */
+  #drain(received: number, quietTurns: number): void {
+    this.#timer = setTimeout(() => {
+      if (this.#received !== received) this.#drain(this.#received, QUIET_TURNS);
+      else if (quietTurns > 1) this.#drain(received, quietTurns - 1);
+      else this.#runTimers();
+    }, 0);
+  }
+
+  #runTimers(): void {
+    this.#timerAt = Infinity;
+    this.#guard(() => this.endpoint.onTimeout(monotonicNow()));
+    this.flush();
+  }
+
+  /** A defect in one session or callback must not stop the others. */
+  #guard(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      this.endpoint.counters.internal_errors++;
+      getLogger(["hawser", "mesh"]).error("Unexpected error in the socket loop: {error}", { error });
+    }
+  }
+}

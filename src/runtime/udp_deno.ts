@@ -1,0 +1,137 @@
+/**
+ * UDP through `Deno.listenDatagram`, and through `node:dgram` where that is missing: it exists only under
+ * `--unstable-net`.
+ *
+ * @module
+ */
+
+import { getLogger } from "@logtape/logtape";
+import { PermissionDeniedError, SocketError } from "../errors.ts";
+import { permissions } from "./permissions_deno.ts";
+import {
+  BufferPool,
+  DATAGRAM_BUFFER,
+  DEFAULT_RECEIVE_BUFFER,
+  type UdpAddress,
+  type UdpHandlers,
+  type UdpSocket,
+} from "./udp.ts";
+import { bindUdp as bindNodeUdp } from "./udp_node.ts";
+
+let toldOfFallback = false;
+
+/**
+ * Binds a socket. Throws `PermissionDeniedError` when the runtime does not allow it, `SocketError` when the system
+ * does not.
+ */
+export async function bindUdp(hostname: string, port: number): Promise<UdpSocket> {
+  if (!permissions.mayUseNetwork(hostname, port)) {
+    const flag = permissions.networkFlag(hostname, port);
+    throw new PermissionDeniedError(
+      `Bind UDP socket at ${hostname}:${port}: permission is missing, run with ${flag}`,
+      [flag],
+    );
+  }
+  if (typeof Deno.listenDatagram !== "function") {
+    if (!toldOfFallback) {
+      toldOfFallback = true;
+      getLogger(["hawser", "udp"]).info(
+        "Deno runs without --unstable-net: using node:dgram, which is slower",
+      );
+    }
+    return await bindNodeUdp(hostname, port);
+  }
+  try {
+    return new DenoUdpSocket(Deno.listenDatagram({ transport: "udp", hostname, port }));
+  } catch (cause) {
+    throw new SocketError(`Bind UDP socket at ${hostname}:${port}: ${(cause as Error).message}`, { cause });
+  }
+}
+
+class DenoUdpSocket implements UdpSocket {
+  readonly driver = "Deno.listenDatagram";
+  /** Can neither be set nor read here. */
+  readonly receiveBuffer = DEFAULT_RECEIVE_BUFFER;
+  readonly address: UdpAddress;
+  readonly #connection: Deno.DatagramConn;
+  readonly #pool = new BufferPool();
+  #handlers: UdpHandlers | undefined;
+  #closed = false;
+  #starved = false;
+  #receiving: Promise<void> = Promise.resolve();
+  #idle: (() => void) | undefined;
+
+  constructor(connection: Deno.DatagramConn) {
+    this.#connection = connection;
+    this.address = connection.addr as Deno.NetAddr;
+  }
+
+  start(handlers: UdpHandlers): void {
+    this.#handlers = handlers;
+    this.#receiving = this.#receive(handlers);
+  }
+
+  acquire(): Uint8Array | undefined {
+    const buffer = this.#pool.take();
+    this.#starved = buffer === undefined;
+    return buffer;
+  }
+
+  release(buffer: Uint8Array): void {
+    this.#pool.give(buffer);
+  }
+
+  send(buffer: Uint8Array, length: number, to: UdpAddress): void {
+    const address: Deno.NetAddr = { transport: "udp", hostname: to.hostname, port: to.port };
+    this.#connection.send(buffer.subarray(0, length), address).then(
+      () => this.#sent(buffer),
+      (error) => {
+        this.#sent(buffer);
+        // Anything else is a packet lost, which recovery handles: unreachable hosts, full queues, closing sockets.
+        if (isTooBig(error)) this.#handlers?.onTooBig(length, to);
+      },
+    );
+  }
+
+  async close(): Promise<void> {
+    if (!this.#closed) {
+      this.#closed = true;
+      if (this.#pool.taken > 0) await new Promise<void>((resolve) => this.#idle = resolve);
+      this.#connection.close();
+    }
+    await this.#receiving;
+  }
+
+  #sent(buffer: Uint8Array): void {
+    this.#pool.give(buffer);
+    if (this.#pool.taken === 0) this.#idle?.();
+    if (!this.#starved) return;
+    this.#starved = false;
+    this.#handlers?.onDrain();
+  }
+
+  /** One `receive` at a time: two pending ones complete in swapped order. */
+  async #receive(handlers: UdpHandlers): Promise<void> {
+    const buffer = new Uint8Array(DATAGRAM_BUFFER);
+    while (!this.#closed) {
+      let received: [Uint8Array, Deno.Addr];
+      try {
+        received = await this.#connection.receive(buffer);
+      } catch (error) {
+        if (this.#closed) return;
+        // Linux reports ICMP errors of earlier sends here: they say nothing about the socket.
+        if (error instanceof Deno.errors.ConnectionRefused || error instanceof Deno.errors.ConnectionReset) {
+          continue;
+        }
+        handlers.onFailure(error as Error);
+        return;
+      }
+      handlers.onDatagram(received[0], received[1] as Deno.NetAddr);
+    }
+  }
+}
+
+function isTooBig(error: unknown): boolean {
+  return error instanceof Error &&
+    /EMSGSIZE|message too long|os error 90\b|os error 10040\b/i.test(error.message);
+}

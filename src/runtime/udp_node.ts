@@ -1,0 +1,110 @@
+/**
+ * UDP through `node:dgram`, in Node and in Deno without `--unstable-net`.
+ *
+ * @module
+ */
+
+import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
+import { SocketError } from "../errors.ts";
+import {
+  BufferPool,
+  DEFAULT_RECEIVE_BUFFER,
+  type UdpAddress,
+  type UdpHandlers,
+  type UdpSocket,
+} from "./udp.ts";
+
+/** Asked of the system; Linux grants up to `net.core.rmem_max`. */
+const WANTED_BUFFER = 4 * 1024 * 1024;
+
+/** Binds a socket. Throws `SocketError` when the system does not allow it. */
+export function bindUdp(hostname: string, port: number): Promise<UdpSocket> {
+  return new Promise((resolve, reject) => {
+    const socket = createSocket(hostname.includes(":") ? "udp6" : "udp4");
+    const fail = (cause: Error) => {
+      socket.close();
+      reject(new SocketError(`Bind UDP socket at ${hostname}:${port}: ${cause.message}`, { cause }));
+    };
+    socket.once("error", fail);
+    socket.bind(port, hostname, () => {
+      socket.off("error", fail);
+      resolve(new NodeUdpSocket(socket));
+    });
+  });
+}
+
+/** Asks for large kernel buffers; what was granted, or the default where that cannot be told. */
+function enlargeBuffers(socket: Socket): number {
+  // Deno's `setRecvBufferSize` sets the allocation per datagram instead of the kernel's queue.
+  if ("Deno" in globalThis) return DEFAULT_RECEIVE_BUFFER;
+  try {
+    socket.setRecvBufferSize(WANTED_BUFFER);
+    socket.setSendBufferSize(WANTED_BUFFER);
+    // Linux reports twice what was asked for: the other half is its own overhead.
+    return Math.max(DEFAULT_RECEIVE_BUFFER, Math.floor(socket.getRecvBufferSize() / 2));
+  } catch {
+    return DEFAULT_RECEIVE_BUFFER;
+  }
+}
+
+class NodeUdpSocket implements UdpSocket {
+  readonly driver = "node:dgram";
+  readonly receiveBuffer: number;
+  readonly address: UdpAddress;
+  readonly #socket: Socket;
+  readonly #pool = new BufferPool();
+  #handlers: UdpHandlers | undefined;
+  #closed: Promise<void> | undefined;
+  #starved = false;
+  #idle: (() => void) | undefined;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    const { address, port } = socket.address();
+    this.address = { hostname: address, port };
+    this.receiveBuffer = enlargeBuffers(socket);
+  }
+
+  start(handlers: UdpHandlers): void {
+    this.#handlers = handlers;
+    this.#socket.on("error", (error) => handlers.onFailure(error));
+    this.#socket.on("message", (datagram: Uint8Array, { address, port }: RemoteInfo) => {
+      try {
+        handlers.onDatagram(datagram, { hostname: address, port });
+      } catch (error) {
+        // Deno swallows what a message handler throws.
+        handlers.onFailure(error as Error);
+      }
+    });
+  }
+
+  acquire(): Uint8Array | undefined {
+    const buffer = this.#pool.take();
+    this.#starved = buffer === undefined;
+    return buffer;
+  }
+
+  release(buffer: Uint8Array): void {
+    this.#pool.give(buffer);
+  }
+
+  send(buffer: Uint8Array, length: number, to: UdpAddress): void {
+    this.#socket.send(buffer, 0, length, to.port, to.hostname, (error) => {
+      this.#pool.give(buffer);
+      if ((error as { code?: string } | null)?.code === "EMSGSIZE") this.#handlers?.onTooBig(length, to);
+      if (this.#pool.taken === 0) this.#idle?.();
+      if (!this.#starved) return;
+      this.#starved = false;
+      this.#handlers?.onDrain();
+    });
+  }
+
+  close(): Promise<void> {
+    return this.#closed ??= this.#close();
+  }
+
+  async #close(): Promise<void> {
+    if (this.#pool.taken > 0) await new Promise<void>((resolve) => this.#idle = resolve);
+    await new Promise<void>((resolve) => this.#socket.close(() => resolve()));
+  }
+}

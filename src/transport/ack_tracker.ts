@@ -1,0 +1,80 @@
+/**
+ * What was received and is to be acknowledged: ranges for the ACK frame and the moment at which to send it
+ * (RFC 9000 §13.2, `protocol.md` 5).
+ *
+ * @module
+ */
+
+import { ACK_EVERY_BYTES, ACK_EVERY_PACKETS, MAX_ACK_DELAY, MAX_ACK_RANGES } from "./config.ts";
+
+/** Collects received packet numbers. */
+export class AckTracker {
+  /** Pairs smallest, largest, highest pair first: the order of the ACK frame. */
+  readonly ranges: number[] = [];
+  /** Time at which an ACK is due; `Infinity` when none is. */
+  deadline = Infinity;
+  #largestAt = 0;
+  #unackedPackets = 0;
+  #unackedBytes = 0;
+
+  /** Notes a packet that was new, authentic and fully processed. */
+  onReceived(packetNumber: number, ackEliciting: boolean, size: number, now: number): void {
+    const inOrder = this.ranges.length === 0 || packetNumber === this.ranges[1] + 1;
+    if (this.ranges.length === 0 || packetNumber > this.ranges[1]) this.#largestAt = now;
+    this.#insert(packetNumber);
+    if (!ackEliciting) return;
+    this.#unackedPackets++;
+    this.#unackedBytes += size;
+    const atOnce = !inOrder || this.#unackedPackets >= ACK_EVERY_PACKETS ||
+      this.#unackedBytes >= ACK_EVERY_BYTES;
+    this.deadline = Math.min(this.deadline, atOnce ? now : now + MAX_ACK_DELAY);
+  }
+
+  /** Whether anything was received since the last ACK that elicits one: an ACK may ride along. */
+  get pending(): boolean {
+    return this.#unackedPackets > 0;
+  }
+
+  /** Milliseconds since the largest packet number arrived. */
+  delay(now: number): number {
+    return Math.max(0, now - this.#largestAt);
+  }
+
+  /** An ACK frame over all ranges was sent. */
+  onAckSent(): void {
+    this.deadline = Infinity;
+    this.#unackedPackets = this.#unackedBytes = 0;
+  }
+
+  /** The peer has seen an ACK up to `largest`: lower ranges need not be repeated (RFC 9000 §13.2.4). */
+  onAckAcked(largest: number): void {
+    const ranges = this.ranges;
+    // The newest range always stays, so that the next packet number is told in order.
+    for (let i = ranges.length - 2; i >= 2 && ranges[i + 1] <= largest; i -= 2) ranges.length = i;
+  }
+
+  #insert(n: number): void {
+    const ranges = this.ranges;
+    let i = 0;
+    while (i < ranges.length && n < ranges[i] - 1) i += 2;
+    if (i === ranges.length) {
+      ranges.push(n, n);
+    } else if (n > ranges[i + 1] + 1) {
+      ranges.splice(i, 0, n, n);
+    } else if (n === ranges[i + 1] + 1) {
+      ranges[i + 1] = n;
+    } else if (n === ranges[i] - 1) {
+      ranges[i] = n;
+      if (i + 2 < ranges.length && ranges[i + 3] === n - 1) {
+        ranges[i] = ranges[i + 2];
+        ranges.splice(i + 2, 2);
+      }
+    }
+    // An insert above may have closed the gap to the higher neighbour.
+    if (i >= 2 && i < ranges.length && ranges[i + 1] + 1 === ranges[i - 2]) {
+      ranges[i - 2] = ranges[i];
+      ranges.splice(i, 2);
+    }
+    if (ranges.length > 2 * MAX_ACK_RANGES) ranges.length = 2 * MAX_ACK_RANGES;
+  }
+}

@@ -1,0 +1,150 @@
+/**
+ * Every constant of the transport with its reason. Times are milliseconds, sizes bytes.
+ *
+ * @module
+ */
+
+/** UDP payload every path carries (RFC 9000 §14): packets start at this size. */
+export const BASE_DATAGRAM_SIZE = 1200;
+/** Sizes probed upward on any path (`protocol.md` 6): Ethernet with and without tunnels in between. */
+export const PATH_PROBE_SIZES: readonly number[] = [1400, 1452];
+/** Further sizes on loopback, whose MTU is 64 KiB. */
+export const LOOPBACK_PROBE_SIZES: readonly number[] = [4096, 16384, 61440];
+/** Probes of one size before the search gives it up (RFC 8899 §5.1.2 MAX_PROBES). */
+export const MAX_PROBES = 3;
+/** Largest datagram this implementation builds or receives. */
+export const MAX_DATAGRAM_SIZE = 65507;
+
+/** Round-trip time before the first sample (`protocol.md` 5). */
+export const INITIAL_RTT = 100;
+/** The same for loopback and private addresses. */
+export const INITIAL_RTT_LOCAL = 50;
+/** RFC 9002 §6.1.2: the least time a packet may be judged late by. */
+export const TIMER_GRANULARITY = 1;
+/** RFC 9002 §6.1.1 kPacketThreshold. */
+export const PACKET_THRESHOLD = 3;
+/** RFC 9002 §6.1.2 kTimeThreshold. */
+export const TIME_THRESHOLD = 9 / 8;
+/** RFC 9002 §7.6.1 kPersistentCongestionThreshold. */
+export const PERSISTENT_CONGESTION_THRESHOLD = 3;
+/** ACK at the latest after this time (`protocol.md` 5). */
+export const MAX_ACK_DELAY = 5;
+/** ACK at the latest for every second packet ... */
+export const ACK_EVERY_PACKETS = 2;
+/** ... or this many bytes: with datagrams of tens of kilobytes two of them are a whole window. */
+export const ACK_EVERY_BYTES = 16 * 1024;
+/** ACK ranges kept and sent (`protocol.md` 5). */
+export const MAX_ACK_RANGES = 64;
+/** Packet numbers behind the highest that are still told from replays (`protocol.md` 2.3). */
+export const REPLAY_WINDOW = 4096;
+
+/** RFC 9002 §7.2: first congestion window in packets. */
+export const INITIAL_WINDOW_PACKETS = 10;
+/** RFC 9002 §7.2: least congestion window in packets. */
+export const MINIMUM_WINDOW_PACKETS = 2;
+/** Pacing rate over cwnd / srtt (RFC 9002 §7.7). */
+export const PACING_GAIN = 1.25;
+/** Packets sent back to back at most (RFC 9002 §7.7) ... */
+export const PACING_BURST_PACKETS = 10;
+/** ... or what this time is worth at the pacing rate, because timers of an event loop are no finer. */
+export const PACING_BURST_TIME = 2;
+/**
+ * Below this round-trip time nothing but the receiver's socket can hold what is in flight, so the congestion window
+ * stops at its size: more would only be dropped there.
+ */
+export const SHORT_PATH_RTT = 2;
+
+/** Initiator's schedule (`protocol.md` 2.1): an initiation at once, again after each of these, then time-out. */
+export const HANDSHAKE_RESENDS: readonly number[] = [250, 500, 1_000, 2_000, 4_000];
+/** Share by which each of these delays is stretched at random. */
+export const HANDSHAKE_JITTER = 0.1;
+/** Responses that fail under our mesh key before the peer counts as not accepting us. */
+export const HANDSHAKE_REFUSALS = 2;
+/** Initiations are padded to this size, so that a response is never the longer (`protocol.md` 2). */
+export const INITIATION_PARAMETERS_LENGTH = 256;
+/** Half-open handshakes a responder keeps; the oldest goes (`protocol.md` 8). */
+export const MAX_HALF_OPEN = 1024;
+/** A half-open handshake ends after this time: the initiator's whole schedule. */
+export const HALF_OPEN_TIMEOUT = 10_000;
+/** Sessions of one node (`protocol.md` 8). */
+export const MAX_SESSIONS = 4096;
+/** Initiators whose last handshake time is remembered; the oldest goes. */
+export const MAX_KNOWN_INITIATORS = 65_536;
+
+/** Highest packet number sent under one key: the key update of `protocol.md` 2.3 is due by then. */
+export const MAX_PACKETS_PER_KEY = 2 ** 32;
+
+/** Bytes that the application may hand to one stream before it is told to wait. */
+export const SEND_BUFFER = 1024 * 1024;
+/** Out-of-order pieces that one session keeps; a packet that would add more is dropped unacknowledged. */
+export const MAX_REASSEMBLY_SEGMENTS = 8192;
+/** Received pieces shorter than this share of their packet are copied out, so that they do not hold it all. */
+export const COPY_OUT_SHARE = 1 / 4;
+
+/** Share of the link that lower priorities keep while a higher one is busy (`protocol.md` 4): one in so many bytes. */
+export const STARVATION_SHARE = 16;
+/** Priorities of streams, 0 the highest. */
+export const PRIORITIES = 8;
+
+/** How a session behaves; every field has a default. */
+export interface TransportOptions {
+  /** Silence after which a session ends, milliseconds; the smaller of both sides' counts. @default 30000 */
+  readonly idleTimeout: number;
+  /** Sends a PING at a third of the idle time-out even while no stream is open. @default false */
+  readonly keepAlive: boolean;
+  /** Largest datagram sent, bytes. @default 61440 on loopback, 1452 elsewhere */
+  readonly maxDatagramSize: number | undefined;
+  /** Bytes of datagrams that this node's socket queues; the driver knows. @default 131072 */
+  readonly receiveBuffer: number;
+  /** First credit for all streams together, bytes. @default 16 MiB */
+  readonly connectionWindow: number;
+  /** Where growth of that credit stops. @default 64 MiB */
+  readonly maxConnectionWindow: number;
+  /** First credit of each stream, bytes. @default 1 MiB */
+  readonly streamWindow: number;
+  /** Where growth of that credit stops. @default 16 MiB */
+  readonly maxStreamWindow: number;
+  /** Streams that a peer may have open. @default 1024 */
+  readonly maxStreams: number;
+  /** Program name and version told to peers. @default "hawser" */
+  readonly agent: string;
+}
+
+/** Defaults of {@linkcode TransportOptions}. */
+export const DEFAULT_TRANSPORT: TransportOptions = {
+  idleTimeout: 30_000,
+  keepAlive: false,
+  maxDatagramSize: undefined,
+  receiveBuffer: 128 * 1024,
+  connectionWindow: 16 * 1024 * 1024,
+  maxConnectionWindow: 64 * 1024 * 1024,
+  streamWindow: 1024 * 1024,
+  maxStreamWindow: 16 * 1024 * 1024,
+  maxStreams: 1024,
+  agent: "hawser",
+};
+
+/**
+ * Codes of CONNECTION_CLOSE, RESET_STREAM and STOP_SENDING. Below 0x100 the transport errors of RFC 9000 §20.1 with
+ * their numbers, from 0x100 ours.
+ */
+export const ErrorCode = {
+  NO_ERROR: 0x00,
+  INTERNAL_ERROR: 0x01,
+  FLOW_CONTROL_ERROR: 0x03,
+  STREAM_LIMIT_ERROR: 0x04,
+  STREAM_STATE_ERROR: 0x05,
+  FINAL_SIZE_ERROR: 0x06,
+  FRAME_ENCODING_ERROR: 0x07,
+  PROTOCOL_VIOLATION: 0x0a,
+  /** The peer's `authorize` said no. */
+  NOT_AUTHORIZED: 0x100,
+  /** A newer session of the same peer took this one's place. */
+  SESSION_REPLACED: 0x101,
+  /** Nobody serves the stream's protocol number. */
+  UNKNOWN_PROTOCOL: 0x102,
+  /** The application gave up the stream or the session. */
+  CANCELLED: 0x103,
+  /** The session's silence exceeded the idle time-out; never sent. */
+  IDLE_TIMEOUT: 0x104,
+} as const;

@@ -1,0 +1,301 @@
+/**
+ * One handshake and the session that it becomes: indices, keys, replay window and path on one side of a pair of
+ * nodes. Owned by the endpoint.
+ *
+ * @module
+ */
+
+import { type Aead, createAead } from "../crypto/aead.ts";
+import { HandshakeTimeoutError, type HawserError, NotAuthorizedError } from "../errors.ts";
+import { DATA_HEADER, readPacketNumber, TAG_LENGTH, writeDataHeader } from "../wire/packet.ts";
+import type { SocketAddress } from "./address.ts";
+import {
+  ErrorCode,
+  HALF_OPEN_TIMEOUT,
+  HANDSHAKE_JITTER,
+  HANDSHAKE_REFUSALS,
+  HANDSHAKE_RESENDS,
+  MAX_PACKETS_PER_KEY,
+  type TransportOptions,
+} from "./config.ts";
+import type { Counters } from "./counters.ts";
+import type { HandshakeResult, InitiatorHandshake } from "./handshake.ts";
+import { ReplayWindow } from "./replay_window.ts";
+import { type SessionEnd, type SessionEvents, SessionState } from "./session.ts";
+import type { Stream } from "./stream.ts";
+import type { Timed } from "./timer_queue.ts";
+
+/** What the owner of a connection wants to know; set once the connection is handed out. */
+export interface ConnectionEvents {
+  /** The session stands (initiator only: a responder's is handed out standing). */
+  onEstablished?(): void;
+  /** The peer's handshake with us came through first, as `by` (initiator only). */
+  onOvertaken?(by: Connection): void;
+  /** The peer opened a stream. */
+  onStream?(stream: Stream): void;
+  /** The handshake failed or the session ended. */
+  onEnd?(end: SessionEnd): void;
+}
+
+/** What a connection needs of its endpoint. */
+export interface ConnectionOwner {
+  /** How sessions behave. */
+  readonly transport: TransportOptions;
+  /** The endpoint's counters. */
+  readonly counters: Counters;
+  /** Something is to be sent. */
+  onConnectionWake(connection: Connection): void;
+  /** The peer of a half-open connection has shown that it has the keys. */
+  onConnectionConfirmed(connection: Connection): void;
+  /** The session ended; it may still linger. */
+  onConnectionEnd(connection: Connection): void;
+  /** Number in [0, 1). */
+  random(): number;
+}
+
+/** Phase of a connection. */
+export type ConnectionPhase = "initiating" | "half_open" | "established" | "gone";
+
+const nonce = new Uint8Array(12);
+
+/** One connection. */
+export class Connection implements SessionEvents, Timed {
+  /** See {@linkcode ConnectionPhase}. */
+  phase: ConnectionPhase;
+  /** See {@linkcode Timed}. */
+  queuedAt = Infinity;
+  /** Set by whoever uses the connection. */
+  events: ConnectionEvents = {};
+  /** Where packets go. */
+  path: SocketAddress;
+  /** The session, once keys are there. */
+  session: SessionState | undefined;
+  /** The peer's program, as it says. */
+  peerAgent = "";
+  /** The response, for the case that the initiation is resent (responder only). */
+  response: Uint8Array | undefined;
+
+  /** Under which the endpoint finds it while it is half-open (responder only). */
+  initiationKey = "";
+
+  readonly #replay = new ReplayWindow();
+  #remoteIndex = 0;
+  #sealing: Aead | undefined;
+  #opening: Aead | undefined;
+  #resends = 0;
+  #nextResend = Infinity;
+  #refusals = 0;
+
+  private constructor(
+    readonly owner: ConnectionOwner,
+    readonly peerKey: Uint8Array,
+    readonly localIndex: number,
+    /** Where the peer is looked for; the first that answers becomes the path. */
+    readonly candidates: readonly SocketAddress[],
+    readonly handshake: InitiatorHandshake | undefined,
+    readonly startedAt: number,
+  ) {
+    this.phase = handshake === undefined ? "half_open" : "initiating";
+    this.path = candidates[0];
+  }
+
+  /** The initiator's side; {@linkcode Connection.takeInitiation} says when to send. */
+  static initiate(
+    owner: ConnectionOwner,
+    handshake: InitiatorHandshake,
+    localIndex: number,
+    candidates: readonly SocketAddress[],
+    now: number,
+  ): Connection {
+    const connection = new Connection(owner, handshake.peerKey, localIndex, candidates, handshake, now);
+    connection.#nextResend = now;
+    return connection;
+  }
+
+  /** The responder's side: keys are there, the peer has yet to show that it has them too. */
+  static respond(
+    owner: ConnectionOwner,
+    result: HandshakeResult,
+    localIndex: number,
+    from: SocketAddress,
+    now: number,
+  ): Connection {
+    const connection = new Connection(owner, result.peerKey, localIndex, [from], undefined, now);
+    connection.#start(result, from, now);
+    return connection;
+  }
+
+  /** Whether this side began the handshake. */
+  get isInitiator(): boolean {
+    return this.handshake !== undefined;
+  }
+
+  /** See {@linkcode Timed}. */
+  get deadline(): number {
+    if (this.phase === "initiating") return this.#nextResend;
+    if (this.phase === "half_open") return this.startedAt + HALF_OPEN_TIMEOUT;
+    return this.phase === "gone" ? Infinity : this.session!.deadline;
+  }
+
+  /** Time passed. */
+  onTimeout(now: number): void {
+    if (this.phase === "half_open") {
+      if (now >= this.startedAt + HALF_OPEN_TIMEOUT) this.phase = "gone";
+    } else if (this.phase === "established") {
+      this.session!.onTimeout(now);
+      if (this.session!.isGone) this.phase = "gone";
+    } else if (
+      this.phase === "initiating" && this.#resends === HANDSHAKE_RESENDS.length && now >= this.#nextResend
+    ) {
+      this.fail(this.#timeoutError());
+    }
+  }
+
+  /** The initiation, when it is to be sent (again) at `now` to every candidate. */
+  takeInitiation(now: number): Uint8Array | undefined {
+    if (this.phase !== "initiating" || now < this.#nextResend || this.#resends >= HANDSHAKE_RESENDS.length) {
+      return undefined;
+    }
+    const delay = HANDSHAKE_RESENDS[this.#resends++];
+    this.#nextResend = now + delay * (1 + HANDSHAKE_JITTER * this.owner.random());
+    return this.handshake!.packet;
+  }
+
+  /** Ends a handshake without success. */
+  fail(error: HawserError): void {
+    if (this.phase === "gone") return;
+    this.phase = "gone";
+    this.owner.onConnectionEnd(this);
+    this.events.onEnd?.({ code: ErrorCode.CANCELLED, reason: error.message, remote: false, error });
+  }
+
+  /** The peer's own handshake with us came through first: whoever waits for this one gets that session. */
+  onOvertaken(by: Connection): void {
+    if (this.phase !== "initiating") return;
+    this.phase = "gone";
+    this.owner.onConnectionEnd(this);
+    this.events.onOvertaken?.(by);
+  }
+
+  /** Gives a half-open connection up. */
+  abandon(): void {
+    this.phase = "gone";
+  }
+
+  /** Takes a response whose mac1 is right. */
+  onResponse(packet: Uint8Array, from: SocketAddress, now: number): void {
+    let result: HandshakeResult;
+    try {
+      result = this.handshake!.readResponse(packet);
+    } catch {
+      // Anyone on the path can make one such packet; our own resend tells a wrong mesh key from a prank.
+      this.owner.counters.bad_handshake++;
+      if (++this.#refusals >= HANDSHAKE_REFUSALS) this.fail(this.#refusedError());
+      return;
+    }
+    this.#start(result, from, now);
+    this.phase = "established";
+    this.owner.counters.sessionsEstablished++;
+    this.events.onEstablished?.();
+  }
+
+  /** Takes a data packet; the first valid one confirms a half-open connection. */
+  onData(packet: Uint8Array, from: SocketAddress, now: number): void {
+    const { counters } = this.owner;
+    const packetNumber = readPacketNumber(packet);
+    if (packetNumber === undefined || !this.#replay.isNew(packetNumber)) {
+      counters.replayed++;
+      return;
+    }
+    if (packet[1] !== 0) {
+      counters.unknown_key_phase++;
+      return;
+    }
+    nonce.set(packet.subarray(8, DATA_HEADER), 4);
+    const plaintext = this.#opening!.open(
+      nonce,
+      packet.subarray(0, DATA_HEADER),
+      packet.subarray(DATA_HEADER),
+    );
+    if (plaintext === undefined) {
+      counters.bad_packet++;
+      return;
+    }
+    // Until path validation exists, a confirmed session stays where it is.
+    if (this.phase === "half_open") {
+      this.path = from;
+      this.phase = "established";
+      this.owner.onConnectionConfirmed(this);
+    }
+    if (!this.session!.receive(packetNumber, plaintext, packet.length, now)) {
+      counters.reassembly_full++;
+      return;
+    }
+    this.#replay.mark(packetNumber);
+  }
+
+  /** Writes the next data packet to `out` by way of `scratch`; its length, 0 when there is none. */
+  poll(out: Uint8Array, scratch: Uint8Array, now: number): number {
+    if (this.phase !== "established") return 0;
+    const session = this.session!;
+    const packetNumber = session.nextPacketNumber;
+    if (packetNumber >= MAX_PACKETS_PER_KEY) {
+      session.close(ErrorCode.INTERNAL_ERROR, "packet numbers of this key are used up", now);
+    }
+    const length = session.poll(scratch, now);
+    if (length === 0) return 0;
+    writeDataHeader(out, this.#remoteIndex, packetNumber);
+    nonce.set(out.subarray(8, DATA_HEADER), 4);
+    this.#sealing!.seal(nonce, out.subarray(0, DATA_HEADER), scratch.subarray(0, length), out, DATA_HEADER);
+    return DATA_HEADER + length + TAG_LENGTH;
+  }
+
+  /** See {@linkcode SessionEvents}. */
+  onStream(stream: Stream): void {
+    this.events.onStream?.(stream);
+  }
+
+  /** See {@linkcode SessionEvents}. */
+  onEnd(end: SessionEnd): void {
+    this.owner.onConnectionEnd(this);
+    if (this.session!.isGone) this.phase = "gone";
+    this.events.onEnd?.(end);
+  }
+
+  /** See {@linkcode SessionEvents}. */
+  onWake(): void {
+    this.owner.onConnectionWake(this);
+  }
+
+  #start(result: HandshakeResult, path: SocketAddress, now: number): void {
+    this.path = path;
+    this.#remoteIndex = result.remoteIndex;
+    this.#sealing = createAead(result.sendKey);
+    this.#opening = createAead(result.receiveKey);
+    this.peerAgent = result.peer.agent;
+    this.session = new SessionState(this.isInitiator, result.peer, this.owner.transport, path, this, now);
+  }
+
+  #where(): string[] {
+    return this.candidates.map(({ hostname, port }) =>
+      hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`
+    );
+  }
+
+  #timeoutError(): HawserError {
+    if (this.#refusals > 0) return this.#refusedError();
+    const where = this.#where();
+    return new HandshakeTimeoutError(
+      `Connect: nobody answered at ${
+        where.join(", ")
+      }; the peer is not running, not reachable, or has another key`,
+      where,
+    );
+  }
+
+  #refusedError(): HawserError {
+    return new NotAuthorizedError(
+      `Connect: the peer at ${this.#where().join(", ")} answered under another mesh key than ours`,
+    );
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * What an endpoint counts. Every reason for which a datagram is dropped has its own counter (`protocol.md` 8).
+ *
+ * @module
+ */
+
+/** Counters of one endpoint since its start. */
+export interface Counters {
+  /** Datagrams received, valid or not. */
+  datagramsReceived: number;
+  /** Bytes of them. */
+  bytesReceived: number;
+  /** Datagrams sent. */
+  datagramsSent: number;
+  /** Bytes of them. */
+  bytesSent: number;
+  /** Packets judged lost by sessions that ended or live. */
+  packetsLost: number;
+  /** Sessions that came to stand. */
+  sessionsEstablished: number;
+  /** Sessions that ended. */
+  sessionsEnded: number;
+  /** Errors that nothing expected, in the library or in a callback; each is in the log. */
+  internal_errors: number;
+  /** Dropped: first byte is no packet type. */
+  unknown_type: number;
+  /** Dropped: shorter than its type allows. */
+  short_packet: number;
+  /** Dropped: a reserved byte is not zero. */
+  reserved_not_zero: number;
+  /** Dropped: version byte of an initiation is not ours. */
+  unsupported_version: number;
+  /** Dropped: no session or handshake has this receiver index. */
+  unknown_index: number;
+  /** Dropped: mac1 is wrong, the packet is not for this key. */
+  bad_mac1: number;
+  /** Dropped: a handshake message does not authenticate or decode. */
+  bad_handshake: number;
+  /** Dropped: an initiation's time is not later than one seen from the same key. */
+  stale_initiation: number;
+  /** Dropped: this node accepts nobody. */
+  not_accepting: number;
+  /** Dropped: as many sessions as allowed. */
+  too_many_sessions: number;
+  /** Dropped: both sides connect at once and ours goes first. */
+  simultaneous_open: number;
+  /** Dropped: an initiation from this node's own key. */
+  own_key: number;
+  /** Half-open handshakes given up for newer ones. */
+  half_open_evicted: number;
+  /** Dropped: packet number seen before or too old. */
+  replayed: number;
+  /** Dropped: a data packet does not authenticate. */
+  bad_packet: number;
+  /** Dropped: packet of a key phase that this version does not know. */
+  unknown_key_phase: number;
+  /** Dropped unacknowledged: too many out-of-order pieces held. */
+  reassembly_full: number;
+}
+
+/** All counters at zero. */
+export function zeroCounters(): Counters {
+  return {
+    datagramsReceived: 0,
+    bytesReceived: 0,
+    datagramsSent: 0,
+    bytesSent: 0,
+    packetsLost: 0,
+    sessionsEstablished: 0,
+    sessionsEnded: 0,
+    internal_errors: 0,
+    unknown_type: 0,
+    short_packet: 0,
+    reserved_not_zero: 0,
+    unsupported_version: 0,
+    unknown_index: 0,
+    bad_mac1: 0,
+    bad_handshake: 0,
+    stale_initiation: 0,
+    not_accepting: 0,
+    too_many_sessions: 0,
+    simultaneous_open: 0,
+    own_key: 0,
+    half_open_evicted: 0,
+    replayed: 0,
+    bad_packet: 0,
+    unknown_key_phase: 0,
+    reassembly_full: 0,
+  };
+}

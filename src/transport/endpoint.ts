@@ -1,0 +1,393 @@
+/**
+ * Everything behind one UDP socket, sans I/O: takes datagrams and the time, gives datagrams and the time of its next
+ * timer. Handshakes, the table of sessions and the bounds of `protocol.md` 8 live here.
+ *
+ * @module
+ */
+
+import { mac1Key } from "../crypto/mac.ts";
+import { InvalidArgumentError, NodeClosedError } from "../errors.ts";
+import { compareBytes, equalBytes, toHex } from "../wire/bytes.ts";
+import { datagramDefect, mac1Field, PacketType, readU32 } from "../wire/packet.ts";
+import { sameAddress, type SocketAddress } from "./address.ts";
+import {
+  MAX_DATAGRAM_SIZE,
+  MAX_HALF_OPEN,
+  MAX_KNOWN_INITIATORS,
+  MAX_SESSIONS,
+  type TransportOptions,
+} from "./config.ts";
+import { Connection, type ConnectionOwner } from "./connection.ts";
+import { type Counters, zeroCounters } from "./counters.ts";
+import { hasValidMac1, type Identity, InitiatorHandshake, ReceivedInitiation, tai64n } from "./handshake.ts";
+import { localParameters } from "./session.ts";
+import { TimerQueue } from "./timer_queue.ts";
+
+/** What an endpoint is made of. */
+export interface EndpointOptions {
+  /** The node's static key pair. */
+  readonly staticKey: Identity["staticKey"];
+  /** The mesh key, or none. */
+  readonly psk?: Uint8Array;
+  /** Whether anybody may connect to this node. */
+  readonly accepts: boolean;
+  /** How sessions behave. */
+  readonly transport: TransportOptions;
+  /** Random bytes. */
+  random(length: number): Uint8Array;
+  /** Time since 1970, milliseconds: for the handshake's time only. */
+  wallClock(): number;
+}
+
+/** What an endpoint tells its owner. */
+export interface EndpointEvents {
+  /** A peer connected; the owner sets `connection.events` before it returns. */
+  onIncoming(connection: Connection): void;
+  /** Something is to be sent: poll soon. */
+  onWake(): void;
+}
+
+/** A datagram to send. Reused by the next poll. */
+export interface Transmit {
+  /** Its length in the buffer that was given to poll. */
+  length: number;
+  /** Where it goes. */
+  to: SocketAddress;
+}
+
+/** While our own initiation is younger than this, the peer's crossing one yields to it. */
+const SIMULTANEOUS_OPEN_TIME = 1_000;
+
+/** Sessions and handshakes of one socket. */
+export class Endpoint implements ConnectionOwner {
+  /** See {@linkcode Counters}. */
+  readonly counters: Counters = zeroCounters();
+  /** How sessions behave. */
+  readonly transport: TransportOptions;
+
+  readonly #identity: Identity;
+  readonly #mac1Key: Uint8Array;
+  readonly #byIndex = new Map<number, Connection>();
+  /** Established sessions by peer key, hex. */
+  readonly #byPeer = new Map<string, Connection>();
+  readonly #connecting = new Set<Connection>();
+  /** Half-open handshakes by the mac1 of their initiation, hex, oldest first. */
+  readonly #halfOpen = new Map<string, Connection>();
+  readonly #initiatorTimes = new Map<string, Uint8Array>();
+  readonly #outbox: { readonly packet: Uint8Array; readonly to: SocketAddress }[] = [];
+  readonly #ready = new Set<Connection>();
+  readonly #timers = new TimerQueue<Connection>();
+  readonly #scratch = new Uint8Array(MAX_DATAGRAM_SIZE);
+  readonly #transmit: Transmit = { length: 0, to: { hostname: "", port: 0 } };
+  #lastTime: Uint8Array | undefined;
+
+  constructor(readonly options: EndpointOptions, readonly events: EndpointEvents) {
+    this.transport = options.transport;
+    this.#identity = {
+      staticKey: options.staticKey,
+      psk: options.psk,
+      parameters: localParameters(options.transport, MAX_DATAGRAM_SIZE),
+    };
+    this.#mac1Key = mac1Key(options.staticKey.publicKey);
+  }
+
+  /** Established sessions. */
+  get connections(): IterableIterator<Connection> {
+    return this.#byPeer.values();
+  }
+
+  /** The live session with a peer, if there is one. */
+  connectionTo(peerKey: Uint8Array): Connection | undefined {
+    return this.#byPeer.get(toHex(peerKey));
+  }
+
+  /** Open streams of all live sessions. */
+  get openStreams(): number {
+    let count = 0;
+    for (const connection of this.#byPeer.values()) count += connection.session!.streams.size;
+    return count;
+  }
+
+  /** Whether no session, lingering ones included, and no handshake is left. */
+  get isIdle(): boolean {
+    return this.#byIndex.size === 0 && this.#outbox.length === 0;
+  }
+
+  /** Closes every session and gives up every handshake. */
+  closeAll(code: number, reason: string, now: number): void {
+    for (const connection of [...this.#byIndex.values()]) {
+      if (connection.phase === "established") connection.session!.close(code, reason, now);
+      else connection.fail(new NodeClosedError("Connect: node is closed"));
+      this.#touch(connection);
+    }
+  }
+
+  /** Begins a handshake with the peer that has `peerKey`, looked for at every candidate address. */
+  connect(peerKey: Uint8Array, candidates: readonly SocketAddress[], now: number): Connection {
+    if (equalBytes(peerKey, this.#identity.staticKey.publicKey)) {
+      throw new InvalidArgumentError("Connect: the peer's key is this node's own");
+    }
+    if (candidates.length === 0) throw new InvalidArgumentError("Connect: no address given for the peer");
+    this.#lastTime = tai64n(this.options.wallClock(), this.#lastTime);
+    const index = this.#newIndex();
+    const handshake = new InitiatorHandshake(this.#identity, peerKey, index, this.#lastTime);
+    const connection = Connection.initiate(this, handshake, index, candidates, now);
+    this.#byIndex.set(index, connection);
+    this.#connecting.add(connection);
+    this.#sendInitiation(connection, now);
+    this.events.onWake();
+    return connection;
+  }
+
+  /** Takes a datagram that arrived. It may be changed or reused after the call. */
+  receive(datagram: Uint8Array, from: SocketAddress, now: number): void {
+    const { counters } = this;
+    counters.datagramsReceived++;
+    counters.bytesReceived += datagram.length;
+    const defect = datagramDefect(datagram);
+    if (defect !== undefined) {
+      counters[defect]++;
+      return;
+    }
+    if (datagram[0] === PacketType.DATA) {
+      const connection = this.#byIndex.get(readU32(datagram, 4));
+      if (connection?.session === undefined) counters.unknown_index++;
+      else {
+        connection.onData(datagram, from, now);
+        this.#touch(connection);
+      }
+    } else if (!hasValidMac1(this.#mac1Key, datagram)) {
+      counters.bad_mac1++;
+    } else if (datagram[0] === PacketType.RESPONSE) {
+      this.#onResponse(datagram, from, now);
+    } else {
+      this.#onInitiation(datagram, from, now);
+    }
+  }
+
+  /**
+   * Writes the next datagram to `buffer`, which has room for the largest; `undefined` when nothing is to be sent now.
+   */
+  poll(buffer: Uint8Array, now: number): Transmit | undefined {
+    const queued = this.#outbox.shift();
+    if (queued !== undefined) {
+      buffer.set(queued.packet);
+      return this.#sending(queued.packet.length, queued.to);
+    }
+    for (const connection of this.#ready) {
+      const length = connection.poll(buffer, this.#scratch, now);
+      // Out of the set or to its end: connections take turns.
+      this.#ready.delete(connection);
+      this.#timers.update(connection);
+      this.#forgetIfGone(connection);
+      if (length === 0) continue;
+      this.#ready.add(connection);
+      return this.#sending(length, connection.path);
+    }
+    return undefined;
+  }
+
+  /** The socket refused a datagram's size on the way to `to`: size probes there end. */
+  onTooBig(to: SocketAddress): void {
+    for (const connection of this.#byPeer.values()) {
+      if (sameAddress(connection.path, to)) connection.session!.mtu.onTooBig();
+    }
+  }
+
+  /** Time at which {@linkcode Endpoint.onTimeout} is due; `Infinity` when never. */
+  get deadline(): number {
+    return this.#timers.next;
+  }
+
+  /** Runs what is due. The caller drained the socket first if it is late. */
+  onTimeout(now: number): void {
+    for (
+      let connection = this.#timers.pop(now);
+      connection !== undefined;
+      connection = this.#timers.pop(now)
+    ) {
+      this.#sendInitiation(connection, now);
+      connection.onTimeout(now);
+      this.#touch(connection);
+    }
+  }
+
+  /** Number in [0, 1). */
+  random(): number {
+    return readU32(this.options.random(4), 0) / 2 ** 32;
+  }
+
+  /** See {@linkcode ConnectionOwner}. */
+  onConnectionWake(connection: Connection): void {
+    this.#ready.add(connection);
+    this.events.onWake();
+  }
+
+  /** See {@linkcode ConnectionOwner}. */
+  onConnectionConfirmed(connection: Connection): void {
+    this.#halfOpen.delete(connection.initiationKey);
+    this.counters.sessionsEstablished++;
+    this.#establish(connection);
+    // Both sides connected at once, and the peer's handshake came through: ours is not needed any more.
+    const waiting = [...this.#connecting].filter((other) => equalBytes(other.peerKey, connection.peerKey));
+    this.events.onIncoming(connection);
+    for (const other of waiting) other.onOvertaken(connection);
+  }
+
+  /** See {@linkcode ConnectionOwner}. */
+  onConnectionEnd(connection: Connection): void {
+    this.#connecting.delete(connection);
+    const key = toHex(connection.peerKey);
+    if (this.#byPeer.get(key) === connection) {
+      this.#byPeer.delete(key);
+      this.counters.sessionsEnded++;
+      this.counters.packetsLost += connection.session!.recovery.lostPackets;
+    }
+    this.#touch(connection);
+  }
+
+  #sending(length: number, to: SocketAddress): Transmit {
+    this.counters.datagramsSent++;
+    this.counters.bytesSent += length;
+    this.#transmit.length = length;
+    this.#transmit.to = to;
+    return this.#transmit;
+  }
+
+  #touch(connection: Connection): void {
+    this.#forgetIfGone(connection);
+    if (connection.phase === "gone") return;
+    this.#ready.add(connection);
+    this.#timers.update(connection);
+  }
+
+  #forgetIfGone(connection: Connection): void {
+    if (connection.phase !== "gone") return;
+    this.#ready.delete(connection);
+    this.#byIndex.delete(connection.localIndex);
+    this.#connecting.delete(connection);
+    this.#halfOpen.delete(connection.initiationKey);
+  }
+
+  #sendInitiation(connection: Connection, now: number): void {
+    const packet = connection.takeInitiation(now);
+    if (packet !== undefined) { for (const to of connection.candidates) this.#outbox.push({ packet, to }); }
+    this.#timers.update(connection);
+  }
+
+  #onResponse(packet: Uint8Array, from: SocketAddress, now: number): void {
+    const connection = this.#byIndex.get(readU32(packet, 8));
+    if (connection?.phase !== "initiating") {
+      this.counters.unknown_index++;
+      return;
+    }
+    connection.onResponse(packet, from, now);
+    if (connection.session !== undefined) {
+      this.#connecting.delete(connection);
+      this.#establish(connection);
+    }
+    this.#touch(connection);
+  }
+
+  #onInitiation(packet: Uint8Array, from: SocketAddress, now: number): void {
+    const { counters } = this;
+    if (!this.options.accepts) {
+      counters.not_accepting++;
+      return;
+    }
+    const key = toHex(mac1Field(packet));
+    const known = this.#halfOpen.get(key);
+    if (known !== undefined) {
+      this.#outbox.push({ packet: known.response!, to: from });
+      return;
+    }
+    if (this.#byPeer.size >= MAX_SESSIONS) {
+      counters.too_many_sessions++;
+      return;
+    }
+    let initiation: ReceivedInitiation;
+    try {
+      initiation = new ReceivedInitiation(this.#identity, packet);
+    } catch {
+      counters.bad_handshake++;
+      return;
+    }
+    if (this.#isRefused(initiation, now)) return;
+    this.#respond(initiation, key, packet.length, from, now);
+  }
+
+  #isRefused({ peerKey, time }: ReceivedInitiation, now: number): boolean {
+    const { counters } = this;
+    const own = this.#identity.staticKey.publicKey;
+    if (equalBytes(peerKey, own)) {
+      counters.own_key++;
+      return true;
+    }
+    const peer = toHex(peerKey);
+    const last = this.#initiatorTimes.get(peer);
+    if (last !== undefined && compareBytes(time, last) <= 0) {
+      counters.stale_initiation++;
+      return true;
+    }
+    for (const ours of this.#connecting) {
+      const crossing = equalBytes(ours.peerKey, peerKey) && now - ours.startedAt < SIMULTANEOUS_OPEN_TIME;
+      if (crossing && compareBytes(own, peerKey) < 0) {
+        counters.simultaneous_open++;
+        return true;
+      }
+    }
+    this.#initiatorTimes.delete(peer);
+    this.#initiatorTimes.set(peer, time);
+    if (this.#initiatorTimes.size > MAX_KNOWN_INITIATORS) {
+      this.#initiatorTimes.delete(this.#initiatorTimes.keys().next().value!);
+    }
+    return false;
+  }
+
+  #respond(
+    initiation: ReceivedInitiation,
+    key: string,
+    length: number,
+    from: SocketAddress,
+    now: number,
+  ): void {
+    const index = this.#newIndex();
+    const { packet, result } = initiation.respond(index);
+    if (packet.length > length) {
+      // An initiation too short to be answered without amplification (protocol.md 2).
+      this.counters.bad_handshake++;
+      return;
+    }
+    const connection = Connection.respond(this, result, index, from, now);
+    connection.response = packet;
+    connection.initiationKey = key;
+    this.#byIndex.set(index, connection);
+    this.#halfOpen.set(key, connection);
+    if (this.#halfOpen.size > MAX_HALF_OPEN) {
+      const oldest: Connection = this.#halfOpen.values().next().value!;
+      this.counters.half_open_evicted++;
+      oldest.abandon();
+      this.#forgetIfGone(oldest);
+    }
+    this.#outbox.push({ packet, to: from });
+    this.#timers.update(connection);
+  }
+
+  /** At most one live session per peer: the newer takes the older's place. */
+  #establish(connection: Connection): void {
+    const key = toHex(connection.peerKey);
+    const old = this.#byPeer.get(key);
+    this.#byPeer.set(key, connection);
+    if (old === undefined) return;
+    this.counters.sessionsEnded++;
+    old.session!.replace();
+    this.#forgetIfGone(old);
+  }
+
+  #newIndex(): number {
+    for (;;) {
+      const index = readU32(this.options.random(4), 0);
+      if (!this.#byIndex.has(index)) return index;
+    }
+  }
+}

@@ -1,0 +1,252 @@
+/**
+ * The receiving part of a stream, RFC 9000 §3.2: puts pieces in order and hands them to the reader. In-order pieces
+ * go through without a copy; pieces that are small against their packet are copied so that they do not hold it.
+ *
+ * @module
+ */
+
+import { ProtocolError } from "../errors.ts";
+import { ErrorCode } from "./config.ts";
+import type { ReceiveWindow } from "./receive_window.ts";
+
+/** States of RFC 9000 §3.2. */
+export type ReceiveState = "recv" | "size_known" | "data_recvd" | "data_read" | "reset_recvd" | "reset_read";
+
+interface Segment {
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+}
+
+/** Small in-order pieces are gathered in arrays of this size, so that a flood of tiny frames costs their bytes only. */
+const GATHER_SIZE = 4096;
+
+/** Receive state of one stream. */
+export class ReceiveHalf {
+  /** See {@linkcode ReceiveState}. */
+  state: ReceiveState = "recv";
+  /** Code of the peer's RESET_STREAM. */
+  resetCode = 0;
+  /** The application wants no more: code of STOP_SENDING. */
+  stopCode: number | undefined;
+  /** A STOP_SENDING is to be sent. */
+  stopPending = false;
+  /** A MAX_STREAM_DATA is to be sent. */
+  creditPending = false;
+  /** Highest offset seen: what counts against flow control. */
+  highest = 0;
+
+  readonly #queue: Uint8Array[] = [];
+  #gather: { buffer: Uint8Array; length: number } | undefined;
+  /** Out-of-order pieces, ascending, not overlapping. */
+  readonly #segments: Segment[] = [];
+  #delivered = 0;
+  #queued = 0;
+  #finalSize: number | undefined;
+
+  /** @param window the stream's credit. */
+  constructor(readonly window: ReceiveWindow) {}
+
+  /** Out-of-order pieces held. */
+  get segments(): number {
+    return this.#segments.length;
+  }
+
+  /** Bytes ready to be read. */
+  get readable(): number {
+    return this.#queued;
+  }
+
+  /** Whether the reader has everything, or there will never be more. */
+  get terminal(): boolean {
+    return this.state === "data_read" || this.state === "reset_read";
+  }
+
+  /** Whether the stream ended and everything was read. */
+  get ended(): boolean {
+    return this.state === "data_read";
+  }
+
+  /**
+   * Takes a STREAM frame; with `copyOut` its bytes are copied before they are kept. Returns by how much the highest
+   * offset rose. Throws {@linkcode ProtocolError} on a breach of flow control or of the final size.
+   */
+  receive(offset: number, bytes: Uint8Array, fin: boolean, copyOut: boolean): number {
+    const end = offset + bytes.length;
+    const rise = this.#advance(end, fin ? end : undefined);
+    if (this.state !== "recv" && this.state !== "size_known") return rise;
+    if (this.stopCode !== undefined) {
+      if (this.#finalSize !== undefined) this.state = "data_read";
+      return rise;
+    }
+    this.#insert(offset, bytes, copyOut);
+    if (this.#delivered === this.#finalSize) {
+      this.state = this.#queued === 0 ? "data_read" : "data_recvd";
+    }
+    return rise;
+  }
+
+  /** Takes a RESET_STREAM. Returns by how much the highest offset rose. */
+  onReset(code: number, finalSize: number): number {
+    const rise = this.#advance(finalSize, finalSize);
+    if (this.state === "recv" || this.state === "size_known") {
+      this.state = this.stopCode === undefined ? "reset_recvd" : "reset_read";
+      this.resetCode = code;
+      this.#dropAll();
+    }
+    return rise;
+  }
+
+  /** The reader learned of the reset. */
+  onResetRead(): void {
+    if (this.state === "reset_recvd") this.state = "reset_read";
+  }
+
+  /** Next piece in order, or `undefined`. The caller owns it and gives credit through {@linkcode ReceiveHalf.window}. */
+  read(): Uint8Array | undefined {
+    let piece = this.#queue.shift();
+    if (piece === undefined && this.#gather !== undefined) {
+      piece = this.#gather.buffer.subarray(0, this.#gather.length);
+      this.#gather = undefined;
+    }
+    if (piece === undefined) return undefined;
+    this.#queued -= piece.length;
+    if (this.#queued === 0 && this.state === "data_recvd") this.state = "data_read";
+    return piece;
+  }
+
+  /** Puts a piece back that was read but not used. */
+  unread(piece: Uint8Array): void {
+    if (piece.length === 0) return;
+    this.#queue.unshift(piece);
+    this.#queued += piece.length;
+    if (this.state === "data_read") this.state = "data_recvd";
+  }
+
+  /** The reader wants no more. Returns whether the peer is to be told. */
+  stop(code: number): boolean {
+    if (this.stopCode !== undefined || this.terminal) return false;
+    this.stopCode = code;
+    this.#dropAll();
+    if (this.state === "data_recvd") {
+      this.state = "data_read";
+      return false;
+    }
+    if (this.state === "reset_recvd") {
+      this.state = "reset_read";
+      return false;
+    }
+    return this.stopPending = true;
+  }
+
+  /** The session ended. */
+  abandon(): void {
+    if (!this.terminal && this.state !== "data_recvd") this.state = "reset_read";
+    this.stopPending = this.creditPending = false;
+    this.#segments.length = 0;
+  }
+
+  /** Bytes that arrived and that nobody will read: their connection credit is given back at once. */
+  takeUnreadCredit(): number {
+    const unread = this.highest - this.window.consumed;
+    this.window.consumed = this.highest;
+    return unread;
+  }
+
+  #advance(end: number, finalSize: number | undefined): number {
+    if (finalSize !== undefined) {
+      if (finalSize < this.highest || (this.#finalSize !== undefined && this.#finalSize !== finalSize)) {
+        throw new ProtocolError("Receive stream: final size changed", ErrorCode.FINAL_SIZE_ERROR);
+      }
+      this.#finalSize = finalSize;
+      if (this.state === "recv") this.state = "size_known";
+    } else if (this.#finalSize !== undefined && end > this.#finalSize) {
+      throw new ProtocolError("Receive stream: data beyond final size", ErrorCode.FINAL_SIZE_ERROR);
+    }
+    if (end <= this.highest) return 0;
+    if (end > this.window.limit) {
+      throw new ProtocolError(
+        `Receive stream: offset ${end} exceeds credit ${this.window.limit}`,
+        ErrorCode.FLOW_CONTROL_ERROR,
+      );
+    }
+    const rise = end - this.highest;
+    this.highest = end;
+    return rise;
+  }
+
+  #insert(offset: number, bytes: Uint8Array, copyOut: boolean): void {
+    if (offset < this.#delivered) {
+      if (offset + bytes.length <= this.#delivered) return;
+      bytes = bytes.subarray(this.#delivered - offset);
+      offset = this.#delivered;
+    }
+    if (bytes.length === 0) return;
+    if (offset > this.#delivered) {
+      this.#insertSegment(offset, copyOut ? bytes.slice() : bytes);
+      return;
+    }
+    this.#deliver(bytes, copyOut);
+    while (this.#segments.length > 0 && this.#segments[0].offset <= this.#delivered) {
+      const segment = this.#segments.shift()!;
+      const skip = this.#delivered - segment.offset;
+      if (skip < segment.bytes.length) this.#deliver(segment.bytes.subarray(skip), false);
+    }
+  }
+
+  #deliver(bytes: Uint8Array, copyOut: boolean): void {
+    this.#delivered += bytes.length;
+    this.#queued += bytes.length;
+    const gather = this.#gather;
+    if (copyOut && bytes.length < GATHER_SIZE) {
+      if (gather !== undefined && gather.length + bytes.length <= GATHER_SIZE) {
+        gather.buffer.set(bytes, gather.length);
+        gather.length += bytes.length;
+        return;
+      }
+      this.#flushGather();
+      this.#gather = { buffer: new Uint8Array(GATHER_SIZE), length: bytes.length };
+      this.#gather.buffer.set(bytes);
+      return;
+    }
+    this.#flushGather();
+    this.#queue.push(copyOut ? bytes.slice() : bytes);
+  }
+
+  #flushGather(): void {
+    if (this.#gather === undefined) return;
+    this.#queue.push(this.#gather.buffer.subarray(0, this.#gather.length));
+    this.#gather = undefined;
+  }
+
+  /** Keeps the parts of a piece that no held segment covers. */
+  #insertSegment(offset: number, bytes: Uint8Array): void {
+    const segments = this.#segments;
+    let low = 0;
+    let high = segments.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (segments[middle].offset + segments[middle].bytes.length <= offset) low = middle + 1;
+      else high = middle;
+    }
+    const end = offset + bytes.length;
+    const start = offset;
+    while (offset < end) {
+      const next = segments[low];
+      if (next !== undefined && next.offset <= offset) {
+        offset = next.offset + next.bytes.length;
+        low++;
+        continue;
+      }
+      const stop = next === undefined ? end : Math.min(end, next.offset);
+      segments.splice(low++, 0, { offset, bytes: bytes.subarray(offset - start, stop - start) });
+      offset = stop;
+    }
+  }
+
+  #dropAll(): void {
+    this.#queue.length = 0;
+    this.#gather = undefined;
+    this.#segments.length = 0;
+    this.#queued = 0;
+  }
+}

@@ -1,0 +1,561 @@
+/**
+ * An established session, sans I/O: takes decrypted packets and the time, gives packets to encrypt and the time of
+ * its next timer. Frames, acknowledgement, loss recovery, congestion, idle time-out and close come together here.
+ *
+ * @module
+ */
+
+import {
+  DecodeError,
+  type HawserError,
+  NotAuthorizedError,
+  PeerSilentError,
+  ProtocolError,
+  SessionClosedError,
+  SessionReplacedError,
+} from "../errors.ts";
+import {
+  ackFrameLength,
+  type FrameHandler,
+  FrameType,
+  parseFrames,
+  writeAck,
+  writeConnectionClose,
+  writePathFrame,
+} from "../wire/frame.ts";
+import { DATA_HEADER, TAG_LENGTH } from "../wire/packet.ts";
+import type { TransportParameters } from "../wire/transport_parameters.ts";
+import { VarintReader } from "../wire/varint.ts";
+import { AckTracker } from "./ack_tracker.ts";
+import { isLocal, type SocketAddress } from "./address.ts";
+import {
+  COPY_OUT_SHARE,
+  ErrorCode,
+  INITIAL_RTT,
+  INITIAL_RTT_LOCAL,
+  MAX_ACK_DELAY,
+  MAX_REASSEMBLY_SEGMENTS,
+  SHORT_PATH_RTT,
+  type TransportOptions,
+} from "./config.ts";
+import { Cubic } from "./congestion.ts";
+import { Pacer } from "./pacer.ts";
+import { PathMtu } from "./path_mtu.ts";
+import { Recovery, type SentPacket } from "./recovery.ts";
+import type { SentFrame } from "./sent_frame.ts";
+import type { Stream, StreamHeader } from "./stream.ts";
+import { StreamSet, type StreamSetContext } from "./streams.ts";
+
+/** How a session ended. */
+export interface SessionEnd {
+  /** Code of CONNECTION_CLOSE, or the reason's local code. */
+  readonly code: number;
+  /** Text for people. */
+  readonly reason: string;
+  /** Whether the peer closed it. */
+  readonly remote: boolean;
+  /** What work on the session throws from now on. */
+  readonly error: HawserError;
+}
+
+/** What a session tells its owner. */
+export interface SessionEvents {
+  /** The peer opened a stream. */
+  onStream(stream: Stream): void;
+  /** The session ended; streams have been told. */
+  onEnd(end: SessionEnd): void;
+  /** Something is to be sent: poll soon. */
+  onWake(): void;
+}
+
+/** PATH_RESPONSEs that wait to be sent; more challenges than these are not answered. */
+const MAX_PATH_RESPONSES = 8;
+/** Longest ACK frame: leaves room for other frames in the smallest packet. */
+const MAX_ACK_LENGTH = 512;
+/** Bytes of a data packet besides its frames. */
+export const PACKET_OVERHEAD = DATA_HEADER + TAG_LENGTH;
+
+type Phase = "open" | "closing" | "draining" | "gone";
+
+/** One session with one peer. */
+export class SessionState implements FrameHandler, StreamSetContext {
+  /** Its streams. */
+  readonly streams: StreamSet;
+  /** Loss detection and congestion. */
+  readonly recovery: Recovery;
+  /** Datagram size of the path. */
+  readonly mtu: PathMtu;
+  /** Time last told. */
+  now: number;
+  /** When a valid packet last arrived. */
+  lastReceivedAt: number;
+  /** Number of the next packet. */
+  nextPacketNumber = 0;
+
+  readonly #acks = new AckTracker();
+  readonly #pacer = new Pacer();
+  readonly #reader = new VarintReader(new Uint8Array());
+  readonly #idleTimeout: number;
+  #phase: Phase = "open";
+  #idleSince: number;
+  #elicitedSinceReceive = false;
+  #keepAliveAt: number;
+  #pingPending = false;
+  #pathResponses: Uint8Array[] = [];
+  #paceUntil = Infinity;
+  #closeFrame: { code: number; reason: string } | undefined;
+  #closePending = false;
+  #packetsWhileClosing = 0;
+  #goneAt = Infinity;
+  #packetElicits = false;
+  #packetLength = 0;
+
+  constructor(
+    readonly initiator: boolean,
+    readonly peer: TransportParameters,
+    readonly options: TransportOptions,
+    path: SocketAddress,
+    readonly events: SessionEvents,
+    now: number,
+  ) {
+    this.now =
+      this.lastReceivedAt =
+      this.#idleSince =
+      this.#keepAliveAt =
+        now;
+    this.mtu = new PathMtu(path, peer.maxUdpPayloadSize, options.maxDatagramSize);
+    this.recovery = new Recovery(
+      new Cubic(this.mtu.size),
+      isLocal(path) ? INITIAL_RTT_LOCAL : INITIAL_RTT,
+      this.mtu.size,
+    );
+    this.recovery.peerMaxAckDelay = peer.maxAckDelay;
+    this.recovery.peerReceiveBuffer = peer.receiveBuffer;
+    this.streams = new StreamSet(this, initiator, options, peer);
+    const timeouts = [options.idleTimeout, peer.maxIdleTimeout].filter((timeout) => timeout > 0);
+    this.#idleTimeout = timeouts.length === 0 ? Infinity : Math.min(...timeouts);
+    // Key confirmation: an initiator's first packet tells the responder that the handshake is complete.
+    this.#pingPending = initiator;
+  }
+
+  /** Whether streams can still be used. */
+  get isOpen(): boolean {
+    return this.#phase === "open";
+  }
+
+  /** Whether nothing more will be sent or expected: the owner forgets the session. */
+  get isGone(): boolean {
+    return this.#phase === "gone";
+  }
+
+  /** Smoothed round-trip time, milliseconds. */
+  get smoothedRtt(): number {
+    return this.recovery.rtt.smoothed;
+  }
+
+  /** Opens a stream; the caller looked at `streams.canOpen`. */
+  openStream(header: StreamHeader): Stream {
+    return this.streams.open(header);
+  }
+
+  /** Asks the peer for a sign of life. */
+  ping(): void {
+    this.#pingPending = true;
+    this.wake();
+  }
+
+  /** Tells the owner that there is something to send. */
+  wake(): void {
+    this.events.onWake();
+  }
+
+  /** See {@linkcode StreamSetContext}. */
+  onIncomingStream(stream: Stream): void {
+    this.events.onStream(stream);
+  }
+
+  /** Closes with CONNECTION_CLOSE and stays for three probe time-outs to answer stragglers (RFC 9000 §10.2.1). */
+  close(code: number, reason: string, now: number, error?: HawserError): void {
+    if (this.#phase !== "open") return;
+    this.now = now;
+    this.#closeFrame = { code, reason };
+    this.#closePending = true;
+    this.#leave("closing", now);
+    this.#end({
+      code,
+      reason,
+      remote: false,
+      error: error ?? new SessionClosedError(`Use session: closed here${because(code, reason)}`, code, false),
+    });
+    this.wake();
+  }
+
+  /** Ends without a word: a newer session took its place. */
+  replace(): void {
+    if (this.#phase !== "open") return;
+    this.#phase = "gone";
+    const code = ErrorCode.SESSION_REPLACED;
+    const error = new SessionReplacedError(
+      "Use session: a newer one with the same peer replaced it",
+      code,
+      false,
+    );
+    this.#end({ code, reason: "replaced", remote: false, error });
+  }
+
+  // --- input ---
+
+  /** Takes the frames of an authentic, new packet. Returns false when it is to be treated as never received. */
+  receive(packetNumber: number, plaintext: Uint8Array, size: number, now: number): boolean {
+    this.now = now;
+    this.lastReceivedAt = this.#idleSince = now;
+    this.#elicitedSinceReceive = false;
+    if (this.#phase === "closing") {
+      // RFC 9000 §10.2.1: answer ever more rarely.
+      const n = ++this.#packetsWhileClosing;
+      if ((n & (n - 1)) === 0) this.#closePending = true;
+    }
+    if (this.#phase !== "open") return true;
+    if (this.streams.segments > MAX_REASSEMBLY_SEGMENTS) return false;
+    this.#packetElicits = false;
+    this.#packetLength = plaintext.length;
+    try {
+      parseFrames(this.#reader.reset(plaintext), this);
+    } catch (error) {
+      this.#onBadPacket(error, now);
+      return true;
+    }
+    this.#acks.onReceived(packetNumber, this.#packetElicits, size, now);
+    return true;
+  }
+
+  /** When {@linkcode SessionState.onTimeout} is due; `Infinity` when never. */
+  get deadline(): number {
+    if (this.#phase !== "open") return this.#goneAt;
+    return Math.min(
+      this.recovery.deadline,
+      this.#acks.deadline,
+      this.#paceUntil,
+      this.#idleDeadline,
+      this.#keepAliveDeadline,
+    );
+  }
+
+  /** The deadline passed. The caller drained the socket before, so that a stalled event loop judges nothing lost. */
+  onTimeout(now: number): void {
+    this.now = now;
+    if (this.#phase !== "open") {
+      if (now >= this.#goneAt) this.#phase = "gone";
+      return;
+    }
+    if (now >= this.#idleDeadline) {
+      const silent = now - this.lastReceivedAt;
+      const error = new PeerSilentError(
+        `Use session: peer silent for ${Math.round(silent / 1000)} s, idle time-out is ${
+          this.#idleTimeout / 1000
+        } s`,
+        silent,
+      );
+      this.#phase = "gone";
+      this.#end({ code: ErrorCode.IDLE_TIMEOUT, reason: "idle time-out", remote: false, error });
+      return;
+    }
+    if (now >= this.recovery.deadline) this.recovery.onTimeout(now, this);
+    if (now >= this.#keepAliveDeadline) {
+      this.#keepAliveAt = now;
+      this.#pingPending = true;
+    }
+    if (now >= this.#paceUntil) this.#paceUntil = Infinity;
+  }
+
+  // --- output ---
+
+  /**
+   * Writes the frames of the next packet to `out`, which has room for a datagram, and returns their length; 0 when
+   * there is nothing to send now. Each call that returns more than 0 uses `nextPacketNumber` up.
+   */
+  poll(out: Uint8Array, now: number): number {
+    this.now = now;
+    if (this.#phase !== "open") return this.#pollClose(out, now);
+    const probing = this.recovery.probesDue > 0;
+    const blocked = !probing && !this.#maySend(now);
+    const ackDue = this.#acks.deadline <= now;
+    if (blocked && !ackDue) return 0;
+    const sizeProbe = blocked || probing ? undefined : this.#dueSizeProbe();
+    const end = (sizeProbe ?? this.mtu.size) - PACKET_OVERHEAD;
+    const frames: SentFrame[] = [];
+    // An ACK rides along when there is anything else; alone it waits for its time.
+    let at = this.#acks.pending || ackDue ? this.#writeAck(out, frames, now) : 0;
+    const ackOnly = at;
+    let elicits = false;
+    if (!blocked) {
+      if (sizeProbe !== undefined) {
+        at = this.#writeSizeProbe(out, at, end, sizeProbe, frames);
+      } else {
+        if (probing) this.#requeueOldest();
+        at = this.#writePathResponses(out, at, end);
+        at = this.streams.writeFrames(out, at, end, frames);
+        if (this.#pingPending || (probing && at === ackOnly)) out[at++] = FrameType.PING;
+        this.#pingPending = false;
+      }
+      elicits = at > ackOnly;
+      if (!elicits) this.recovery.appLimited = true;
+    }
+    if (!elicits && !ackDue) return 0;
+    if (ackOnly > 0) this.#acks.onAckSent();
+    this.#onSent(at, elicits, sizeProbe !== undefined, frames, now);
+    return at;
+  }
+
+  // --- frames from the peer ---
+
+  /** See {@linkcode FrameHandler}. */
+  onPing(): void {
+    this.#packetElicits = true;
+  }
+
+  /** See {@linkcode FrameHandler}. */
+  onAck(largest: number, delay: number, ranges: readonly number[]): void {
+    const ackDelay = delay * 2 ** this.peer.ackDelayExponent / 1000;
+    if (!this.recovery.onAck(ranges, ackDelay, this.now, this)) {
+      throw new ProtocolError(
+        `Receive ACK: packet ${largest} was never sent, next is ${this.nextPacketNumber}`,
+        ErrorCode.PROTOCOL_VIOLATION,
+      );
+    }
+  }
+
+  /** See {@linkcode FrameHandler}. */
+  onStream(id: number, offset: number, data: Uint8Array, fin: boolean): void {
+    this.#packetElicits = true;
+    const copyOut = data.length < this.#packetLength * COPY_OUT_SHARE;
+    this.streams.onStreamFrame(id, offset, data, fin, copyOut);
+  }
+
+  /** See {@linkcode FrameHandler}. */
+  onResetStream(id: number, code: number, finalSize: number): void {
+    this.#packetElicits = true;
+    this.streams.onResetStream(id, code, finalSize);
+  }
+
+  /** See {@linkcode FrameHandler}. */
+  onStopSending(id: number, code: number): void {
+    this.#packetElicits = true;
+    this.streams.onStopSending(id, code);
+  }
+
+  /** See {@linkcode FrameHandler}. */
+  onMaxData(maximum: number): void {
+    this.#packetElicits = true;
+    this.streams.onMaxData(maximum);
+  }
+
+  /** See {@linkcode FrameHandler}. */
+  onMaxStreamData(id: number, maximum: number): void {
+    this.#packetElicits = true;
+    this.streams.onMaxStreamData(id, maximum);
+  }
+
+  /** See {@linkcode FrameHandler}. */
+  onMaxStreams(maximum: number): void {
+    this.#packetElicits = true;
+    this.streams.onMaxStreams(maximum);
+  }
+
+  /** See {@linkcode FrameHandler}. Credit follows what is read; a blocked peer needs no other answer. */
+  onBlocked(): void {
+    this.#packetElicits = true;
+  }
+
+  /** See {@linkcode FrameHandler}. */
+  onPathChallenge(data: Uint8Array): void {
+    this.#packetElicits = true;
+    if (this.#pathResponses.length < MAX_PATH_RESPONSES) this.#pathResponses.push(data.slice());
+  }
+
+  /** See {@linkcode FrameHandler}. We challenge no path yet, so none is answered: ignored, as RFC 9000 §19.18 allows. */
+  onPathResponse(): void {
+    this.#packetElicits = true;
+  }
+
+  /** See {@linkcode FrameHandler}. */
+  onConnectionClose(code: number, reason: string): void {
+    if (this.#phase !== "open") return;
+    this.#leave("draining", this.now);
+    const what = `peer closed it${because(code, reason)}`;
+    const error = code === ErrorCode.NOT_AUTHORIZED
+      ? new NotAuthorizedError(
+        `Connect: peer does not accept this node${reason === "" ? "" : `, it says "${reason}"`}`,
+      )
+      : code === ErrorCode.SESSION_REPLACED
+      ? new SessionReplacedError(`Use session: ${what}`, code, true)
+      : new SessionClosedError(`Use session: ${what}`, code, true);
+    this.#end({ code, reason, remote: true, error });
+  }
+
+  /** See {@linkcode FrameHandler}. Nobody takes unreliable events yet: they may be dropped (RFC 9221 §5). */
+  onDatagram(): void {
+    this.#packetElicits = true;
+  }
+
+  // --- recovery's answers ---
+
+  /** See `RecoveryHandler`. */
+  onPacketAcked(packet: SentPacket): void {
+    for (const frame of packet.frames) {
+      if (frame.kind === "ack") this.#acks.onAckAcked(frame.largest);
+      else if (frame.kind === "size_probe") {
+        this.mtu.onAcked(frame.size);
+        this.recovery.onDatagramSize(this.mtu.size);
+      } else this.streams.onFrameAcked(frame);
+    }
+  }
+
+  /** See `RecoveryHandler`. */
+  onPacketLost(packet: SentPacket): void {
+    for (const frame of packet.frames) {
+      if (frame.kind === "size_probe") this.mtu.onLost();
+      else this.streams.onFrameLost(frame);
+    }
+  }
+
+  // --- inside ---
+
+  get #idleDeadline(): number {
+    return this.#idleSince + Math.max(this.#idleTimeout, 3 * this.recovery.rtt.pto(this.peer.maxAckDelay));
+  }
+
+  get #keepAliveDeadline(): number {
+    if (!this.options.keepAlive && this.streams.size === 0) return Infinity;
+    return Math.max(this.lastReceivedAt, this.#keepAliveAt) + this.#idleTimeout / 3;
+  }
+
+  /** Whether congestion window and pacing let a full packet go now. */
+  #maySend(now: number): boolean {
+    const { recovery } = this;
+    const size = this.mtu.size;
+    if (recovery.bytesInFlight + size > recovery.window) {
+      recovery.appLimited = false;
+      return false;
+    }
+    // On a short path all that is in flight sits in the peer's socket: half of that needs no pacing.
+    const short = recovery.rtt.sampled && recovery.rtt.min <= SHORT_PATH_RTT;
+    const burst = recovery.peerReceiveBuffer / 2;
+    if (short && recovery.bytesInFlight + size <= burst) return true;
+    const at = this.#pacer.nextSendTime(now, size, recovery.window, recovery.rtt.smoothed, burst);
+    if (at <= now) return true;
+    if (this.streams.hasPending) this.#paceUntil = at;
+    return false;
+  }
+
+  #writeAck(out: Uint8Array, frames: SentFrame[], now: number): number {
+    const { ranges } = this.#acks;
+    if (ranges.length === 0) return 0;
+    const delay = Math.floor(this.#acks.delay(now) * 1000 / 8);
+    // Sixty-four ranges of the widest numbers do not fit the smallest packet: the oldest wait for the next ACK.
+    let sent: readonly number[] = ranges;
+    while (ackFrameLength(sent, delay) > this.mtu.size - PACKET_OVERHEAD) {
+      sent = sent.slice(0, sent.length - 2);
+    }
+    frames.push({ kind: "ack", largest: sent[1] });
+    return writeAck(out, 0, sent, delay);
+  }
+
+  #writePathResponses(out: Uint8Array, at: number, end: number): number {
+    while (this.#pathResponses.length > 0 && end - at >= 9) {
+      at = writePathFrame(out, at, FrameType.PATH_RESPONSE, this.#pathResponses.shift()!);
+    }
+    return at;
+  }
+
+  #dueSizeProbe(): number | undefined {
+    const probe = this.mtu.probe;
+    // Only once the path is known to work, and never in the way of what waits.
+    if (probe === undefined || !this.recovery.rtt.sampled) return undefined;
+    return this.recovery.bytesInFlight + probe <= Math.max(this.recovery.window, probe) ? probe : undefined;
+  }
+
+  #writeSizeProbe(out: Uint8Array, at: number, end: number, size: number, frames: SentFrame[]): number {
+    out[at++] = FrameType.PING;
+    out.fill(FrameType.PADDING, at, end);
+    frames.push({ kind: "size_probe", size });
+    this.mtu.onSent();
+    return end;
+  }
+
+  /** RFC 9002 §6.2.4: a probe carries what is oldest, so that it repairs what it finds. */
+  #requeueOldest(): void {
+    if (this.streams.hasPending) return;
+    for (const frame of this.recovery.oldestInFlight()?.frames ?? []) {
+      if (frame.kind !== "size_probe") this.streams.onFrameLost(frame);
+    }
+  }
+
+  #onSent(length: number, elicits: boolean, sizeProbe: boolean, frames: SentFrame[], now: number): void {
+    const size = length + PACKET_OVERHEAD;
+    this.recovery.onSent({
+      packetNumber: this.nextPacketNumber++,
+      sentAt: now,
+      size,
+      ackEliciting: elicits,
+      sizeProbe,
+      frames,
+    });
+    if (!elicits) return;
+    if (this.recovery.probesDue > 0) this.recovery.probesDue--;
+    this.#pacer.onSent(size);
+    if (!this.#elicitedSinceReceive) {
+      this.#elicitedSinceReceive = true;
+      this.#idleSince = now;
+    }
+  }
+
+  #pollClose(out: Uint8Array, now: number): number {
+    if (!this.#closePending || this.#closeFrame === undefined) return 0;
+    this.#closePending = false;
+    this.nextPacketNumber++;
+    // The peer learns what arrived before it learns that nothing more will: its last writes end well.
+    const at = this.#acks.pending ? this.#writeAck(out, [], now) : 0;
+    return writeConnectionClose(out, at, this.#closeFrame.code, this.#closeFrame.reason);
+  }
+
+  #onBadPacket(error: unknown, now: number): void {
+    if (error instanceof ProtocolError) this.close(error.code, error.message, now, error);
+    else if (error instanceof DecodeError) {
+      const code = ErrorCode.FRAME_ENCODING_ERROR;
+      this.close(code, error.message, now, new ProtocolError(error.message, code, { cause: error }));
+    } else throw error;
+  }
+
+  #leave(phase: "closing" | "draining", now: number): void {
+    this.#phase = phase;
+    this.#goneAt = now + 3 * this.recovery.rtt.pto(this.peer.maxAckDelay);
+  }
+
+  #end(end: SessionEnd): void {
+    this.streams.close(end.error);
+    this.events.onEnd(end);
+  }
+}
+
+function because(code: number, reason: string): string {
+  if (code === ErrorCode.NO_ERROR) return reason === "" ? "" : ` ("${reason}")`;
+  return ` with code 0x${code.toString(16)}${reason === "" ? "" : ` ("${reason}")`}`;
+}
+
+/** What a node tells peers of itself, from its options. */
+export function localParameters(options: TransportOptions, maxDatagramSize: number): TransportParameters {
+  return {
+    maxIdleTimeout: options.idleTimeout,
+    maxUdpPayloadSize: maxDatagramSize,
+    initialMaxData: options.connectionWindow,
+    initialMaxStreamDataBidiLocal: options.streamWindow,
+    initialMaxStreamDataBidiRemote: options.streamWindow,
+    initialMaxStreamsBidi: options.maxStreams,
+    ackDelayExponent: 3,
+    maxAckDelay: MAX_ACK_DELAY,
+    receiveBuffer: options.receiveBuffer,
+    agent: options.agent,
+    features: 0,
+  };
+}
