@@ -1,0 +1,124 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { type Aead, type AeadDriver, createAead, TAG_LENGTH } from "../../src/crypto/aead.ts";
+import { InvalidArgumentError } from "../../src/errors.ts";
+import { fromHex, toHex } from "../../src/wire/bytes.ts";
+
+function hex(text: string): Uint8Array {
+  return fromHex(text)!;
+}
+
+function seal(aead: Aead, nonce: Uint8Array, ad: Uint8Array, plaintext: Uint8Array): Uint8Array {
+  const out = new Uint8Array(plaintext.length + TAG_LENGTH);
+  assert.equal(aead.seal(nonce, ad, plaintext, out, 0), out.length);
+  return out;
+}
+
+/** RFC 8439 §2.8.2. */
+const RFC = {
+  key: hex("808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9f"),
+  nonce: hex("070000004041424344454647"),
+  ad: hex("50515253c0c1c2c3c4c5c6c7"),
+  plaintext: new TextEncoder().encode(
+    "Ladies and Gentlemen of the class of '99: If I could offer you only one tip for the future, sunscreen would be it.",
+  ),
+  ciphertext: "d31a8d34648e60db7b86afbc53ef7ec2a4aded51296e08fea9e2b5a736ee62d6" +
+    "3dbea45e8ca9671282fafb69da92728b1a71de0a9e060b2905d6a5b67ecd3b36" +
+    "92ddbd7f2d778b8c9803aee328091b58fab324e4fad675945585808b4831d7bc" +
+    "3ff4def08e4b7a9de576d26586cec64b6116" +
+    "1ae10b594f09e26a7e902ecbd0600691",
+};
+
+const NONCE = new Uint8Array(12).fill(1);
+const AD = new Uint8Array(16).fill(2);
+
+for (const driver of ["native", "noble"] satisfies AeadDriver[]) {
+  Deno.test(`aead ${driver}: vector of RFC 8439`, () => {
+    const aead = createAead(RFC.key, driver);
+    assert.equal(toHex(seal(aead, RFC.nonce, RFC.ad, RFC.plaintext)), RFC.ciphertext);
+    assert.deepEqual(aead.open(RFC.nonce, RFC.ad, hex(RFC.ciphertext)), RFC.plaintext);
+  });
+
+  Deno.test(`aead ${driver}: any change anywhere is not authentic`, () => {
+    const aead = createAead(RFC.key, driver);
+    const sealed = seal(aead, NONCE, AD, RFC.plaintext);
+    for (let i = 0; i < sealed.length; i++) {
+      const forged = sealed.slice();
+      forged[i] ^= 1;
+      assert.equal(aead.open(NONCE, AD, forged), undefined);
+      assert.equal(aead.open(NONCE, AD, sealed.subarray(0, i)), undefined);
+    }
+    const other = (bytes: Uint8Array) => Uint8Array.from(bytes, (byte, i) => i === 11 ? byte ^ 0x80 : byte);
+    assert.equal(aead.open(other(NONCE), AD, sealed), undefined);
+    assert.equal(aead.open(NONCE, other(AD), sealed), undefined);
+    assert.equal(aead.open(NONCE, AD.subarray(1), sealed), undefined);
+    assert.equal(createAead(other(RFC.key), driver).open(NONCE, AD, sealed), undefined);
+    assert.deepEqual(aead.open(NONCE, AD, sealed), RFC.plaintext);
+  });
+
+  Deno.test(`aead ${driver}: writes inside its place only, also over the plaintext`, () => {
+    const aead = createAead(RFC.key, driver);
+    const expected = seal(aead, NONCE, AD, RFC.plaintext);
+    const buffer = new Uint8Array(expected.length + 20).fill(0xee);
+    buffer.set(RFC.plaintext, 16);
+    const written = aead.seal(NONCE, AD, buffer.subarray(16, 16 + RFC.plaintext.length), buffer, 16);
+    assert.deepEqual(buffer.subarray(16, 16 + written), expected);
+    assert.deepEqual(buffer.subarray(0, 16), new Uint8Array(16).fill(0xee));
+    assert.deepEqual(buffer.subarray(16 + written), new Uint8Array(4).fill(0xee));
+  });
+
+  Deno.test(`aead ${driver}: keeps a copy of the key, gives plain arrays, leaves its inputs alone`, () => {
+    const key = RFC.key.slice();
+    const aead = createAead(key, driver);
+    key.fill(0);
+    const sealed = seal(aead, RFC.nonce, RFC.ad, RFC.plaintext);
+    assert.equal(toHex(sealed), RFC.ciphertext);
+    const opened = aead.open(RFC.nonce, RFC.ad, sealed)!;
+    assert.equal(Object.getPrototypeOf(opened), Uint8Array.prototype);
+    opened.fill(0);
+    assert.equal(toHex(sealed), RFC.ciphertext);
+    assert.deepEqual(aead.open(RFC.nonce, RFC.ad, sealed), RFC.plaintext);
+  });
+
+  Deno.test(`aead ${driver}: a nonce of another length throws`, () => {
+    const aead = createAead(RFC.key, driver);
+    const out = new Uint8Array(TAG_LENGTH);
+    for (const length of [0, 11, 24]) {
+      assert.throws(() => aead.seal(new Uint8Array(length), AD, new Uint8Array(0), out, 0));
+      assert.throws(() => aead.open(new Uint8Array(length), AD, out));
+    }
+  });
+}
+
+Deno.test("aead: native and noble give the same bytes and open each other's", () => {
+  const native = (key: Uint8Array) => createAead(key, "native");
+  const noble = (key: Uint8Array) => createAead(key, "noble");
+  const keys = fc.uint8Array({ minLength: 32, maxLength: 32 });
+  const nonces = fc.uint8Array({ minLength: 12, maxLength: 12 });
+  const bytes = fc.uint8Array({ maxLength: 2000 });
+  fc.assert(
+    fc.property(keys, nonces, fc.uint8Array({ maxLength: 64 }), bytes, (key, nonce, ad, plaintext) => {
+      const sealed = seal(native(key), nonce, ad, plaintext);
+      assert.deepEqual(seal(noble(key), nonce, ad, plaintext), sealed);
+      assert.deepEqual(noble(key).open(nonce, ad, sealed), plaintext);
+      assert.deepEqual(native(key).open(nonce, ad, sealed), plaintext);
+      sealed[sealed.length - 1] ^= 1;
+      assert.equal(noble(key).open(nonce, ad, sealed), undefined);
+      assert.equal(native(key).open(nonce, ad, sealed), undefined);
+    }),
+  );
+});
+
+Deno.test("aead: a large packet round trips through the driver that is chosen", () => {
+  const aead = createAead(RFC.key);
+  const plaintext = Uint8Array.from({ length: 61_440 }, (_, i) => i % 251);
+  const sealed = seal(aead, NONCE, AD, plaintext);
+  assert.deepEqual(seal(createAead(RFC.key, "noble"), NONCE, AD, plaintext), sealed);
+  assert.deepEqual(aead.open(NONCE, AD, sealed), plaintext);
+});
+
+Deno.test("aead: a key of another length is the caller's error", () => {
+  for (const length of [0, 16, 31, 33]) {
+    assert.throws(() => createAead(new Uint8Array(length)), InvalidArgumentError);
+  }
+});
