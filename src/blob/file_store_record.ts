@@ -69,12 +69,12 @@ export interface RecordHeader {
   readonly length: number;
 }
 
-/** The header of a new pack. */
-export function encodePackHeader(pack: PackIdentity): Uint8Array {
+/** The header of a new pack. Tests make one of another version. */
+export function encodePackHeader(pack: PackIdentity, version = VERSION): Uint8Array {
   const out = new Uint8Array(PACK_HEADER_LENGTH);
   const view = new DataView(out.buffer);
   view.setUint32(0, MAGIC, true);
-  view.setUint32(4, VERSION, true);
+  view.setUint32(4, version, true);
   out.set(pack.marker, 8);
   view.setUint32(16, pack.id, true);
   view.setUint32(20, crc32(out, 0, 20, 0), true);
