@@ -34,3 +34,4 @@ export {
   writeSync,
 } from "node:fs";
 export type { Dirent, Stats } from "node:fs";
+export { rm } from "node:fs/promises";

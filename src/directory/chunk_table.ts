@@ -1,0 +1,130 @@
+/**
+ * All chunks of a tree in flat arrays: a million small files cost some 60 bytes each here instead of several
+ * objects, and finding out which chunks are equal costs one pass.
+ *
+ * @module
+ */
+
+import { CHUNK_SIZE } from "../wire/blob_ref.ts";
+import { equalBytes } from "../wire/bytes.ts";
+
+const HASH_LENGTH = 32;
+const FIRST_CAPACITY = 1024;
+/** Marks a free slot, and the end of a chain. */
+const NONE = -1;
+
+/**
+ * Where every chunk of every file belongs. A chunk is known by its number; chunks of equal hash form a chain that
+ * starts at their head, the one added first.
+ */
+export class ChunkTable {
+  #count = 0;
+  #hashes = new Uint8Array(FIRST_CAPACITY * HASH_LENGTH);
+  #sizes = new Uint32Array(FIRST_CAPACITY);
+  #files = new Uint32Array(FIRST_CAPACITY);
+  #ordinals = new Uint16Array(FIRST_CAPACITY);
+  #next = new Int32Array(FIRST_CAPACITY);
+  #isHead = new Uint8Array(FIRST_CAPACITY);
+  /** Open addressing: hash to head. At most half full. */
+  #slots = new Int32Array(FIRST_CAPACITY * 2).fill(NONE);
+  #heads = 0;
+
+  /** Number of chunks, repeated ones included. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Number of distinct hashes. */
+  get distinct(): number {
+    return this.#heads;
+  }
+
+  /**
+   * Adds chunk `ordinal` of file number `file`. Returns its number, or `undefined` when an equal hash was added with
+   * another size: one of the two is a lie.
+   */
+  add(hash: Uint8Array, size: number, file: number, ordinal: number): number | undefined {
+    const index = this.#count;
+    if (index === this.#sizes.length) this.#grow();
+    const slot = this.#slotOf(hash);
+    const head = this.#slots[slot];
+    if (head !== NONE && this.#sizes[head] !== size) return undefined;
+    this.#count++;
+    this.#hashes.set(hash, index * HASH_LENGTH);
+    this.#sizes[index] = size;
+    this.#files[index] = file;
+    this.#ordinals[index] = ordinal;
+    if (head === NONE) {
+      this.#slots[slot] = index;
+      this.#next[index] = NONE;
+      this.#isHead[index] = 1;
+      this.#heads++;
+    } else {
+      this.#next[index] = this.#next[head];
+      this.#next[head] = index;
+    }
+    return index;
+  }
+
+  /** BLAKE3 address of a chunk, as a view. */
+  hashOf(index: number): Uint8Array {
+    return this.#hashes.subarray(index * HASH_LENGTH, (index + 1) * HASH_LENGTH);
+  }
+
+  /** Size of a chunk, bytes. */
+  sizeOf(index: number): number {
+    return this.#sizes[index];
+  }
+
+  /** Number of the file that a chunk is part of. */
+  fileOf(index: number): number {
+    return this.#files[index];
+  }
+
+  /** Where in its file a chunk begins, bytes. */
+  offsetOf(index: number): number {
+    return this.#ordinals[index] * CHUNK_SIZE;
+  }
+
+  /** Whether a chunk is the first of its hash. */
+  isHead(index: number): boolean {
+    return this.#isHead[index] === 1;
+  }
+
+  /** The next chunk of the same hash, `undefined` at the end of the chain. */
+  nextOf(index: number): number | undefined {
+    const next = this.#next[index];
+    return next === NONE ? undefined : next;
+  }
+
+  /** The head of the chunks with this hash, `undefined` when there is none. */
+  find(hash: Uint8Array): number | undefined {
+    const head = this.#slots[this.#slotOf(hash)];
+    return head === NONE ? undefined : head;
+  }
+
+  /** The slot that holds `hash`, or the free one where it belongs. Hashes are uniform: their first bytes will do. */
+  #slotOf(hash: Uint8Array): number {
+    const mask = this.#slots.length - 1;
+    let slot = (hash[0] | (hash[1] << 8) | (hash[2] << 16) | (hash[3] << 24)) & mask;
+    for (;; slot = (slot + 1) & mask) {
+      const head = this.#slots[slot];
+      if (head === NONE || equalBytes(this.hashOf(head), hash)) return slot;
+    }
+  }
+
+  #grow(): void {
+    const capacity = this.#sizes.length * 2;
+    const grown = <T extends { set(other: T): void }>(to: T, from: T): T => (to.set(from), to);
+    this.#hashes = grown(new Uint8Array(capacity * HASH_LENGTH), this.#hashes);
+    this.#sizes = grown(new Uint32Array(capacity), this.#sizes);
+    this.#files = grown(new Uint32Array(capacity), this.#files);
+    this.#ordinals = grown(new Uint16Array(capacity), this.#ordinals);
+    this.#next = grown(new Int32Array(capacity), this.#next);
+    this.#isHead = grown(new Uint8Array(capacity), this.#isHead);
+    this.#slots = new Int32Array(capacity * 2).fill(NONE);
+    for (let i = 0; i < this.#count; i++) {
+      if (this.#isHead[i] === 1) this.#slots[this.#slotOf(this.hashOf(i))] = i;
+    }
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * Compares a plan with a tree on disk.
+ *
+ * @module
+ */
+
+import { type Blake3, loadBlake3 } from "../crypto/blake3.ts";
+import { hostPlatform } from "../runtime/host.ts";
+import { equalBytes } from "../wire/bytes.ts";
+import { FileReader } from "./file_reader.ts";
+import type { LocalTree } from "./local_tree.ts";
+import type { WorkPacer } from "./pacer.ts";
+import { comparePaths } from "./path_rules.ts";
+import type { ManifestPlan, PlannedFile } from "./plan.ts";
+import type { WalkRecord } from "./walk.ts";
+
+const MODE_BITS = 0o7777;
+
+/** How a tree differs from a manifest. Paths are sorted by their UTF-8 bytes. */
+export interface DirDiff {
+  /** In the manifest only. */
+  readonly added: readonly string[];
+  /** In both, with another kind, mode, target or content. */
+  readonly changed: readonly string[];
+  /** On disk only. */
+  readonly removed: readonly string[];
+  /** The same in both. */
+  readonly unchanged: readonly string[];
+}
+
+/** Compares everything, contents last. Directories that only the paths of entries imply have no mode to compare. */
+export async function compareTree(plan: ManifestPlan, tree: LocalTree, pacer: WorkPacer): Promise<DirDiff> {
+  const comparison = compareShape(plan, tree);
+  const reader = new FileReader("Compare directory");
+  const blake3 = await loadBlake3();
+  for (const file of comparison.undecided) {
+    const isSame = await hasContent(plan, file, tree, reader, blake3, pacer);
+    (isSame ? comparison.unchanged : comparison.changed).push(file.path);
+  }
+  const { added, changed, removed, unchanged } = comparison;
+  for (const paths of [added, changed, removed, unchanged]) paths.sort(comparePaths);
+  return { added, changed, removed, unchanged };
+}
+
+/** Whether the tree is exactly what the plan would make. Looks into files only when all else is the same. */
+export async function isSameTree(plan: ManifestPlan, tree: LocalTree, pacer: WorkPacer): Promise<boolean> {
+  if (tree.hasOther) return false;
+  const { added, changed, removed, undecided } = compareShape(plan, tree);
+  if (added.length + changed.length + removed.length > 0) return false;
+  const reader = new FileReader("Compare directory");
+  const blake3 = await loadBlake3();
+  for (const file of undecided) {
+    if (!await hasContent(plan, file, tree, reader, blake3, pacer)) return false;
+  }
+  return true;
+}
+
+/** What `lstat` tells. */
+function compareShape(plan: ManifestPlan, tree: LocalTree) {
+  const added: string[] = [];
+  const changed: string[] = [];
+  const unchanged: string[] = [];
+  /** Files that only their content can tell apart. */
+  const undecided: PlannedFile[] = [];
+  const removed = new Set(tree.records.keys());
+  const visit = (path: string, isSame: (record: WalkRecord) => boolean, same: () => void) => {
+    const record = tree.records.get(path);
+    if (record === undefined) added.push(path);
+    else if (!isSame(record)) changed.push(path);
+    else same();
+    removed.delete(path);
+  };
+  const hasModes = hostPlatform() !== "windows";
+  const sameMode = (found: number, wanted: number | undefined, mask: number) =>
+    !hasModes || wanted === undefined || (found & mask) === wanted;
+  for (const { path, mode } of plan.dirs) {
+    // A directory may inherit setgid from the one around it: its special bits say nothing unless they are wanted.
+    const isSame = (record: WalkRecord) =>
+      record.kind === "dir" && sameMode(record.mode, mode, plan.modeMask);
+    visit(path, isSame, () => unchanged.push(path));
+  }
+  for (const { path, target } of plan.links) {
+    const isSame = (record: WalkRecord) => record.kind === "symlink" && record.target === target;
+    visit(path, isSame, () => unchanged.push(path));
+  }
+  for (const file of plan.files) {
+    const isSame = (record: WalkRecord) =>
+      record.kind === "file" && record.size === file.size && sameMode(record.mode, file.mode, MODE_BITS);
+    visit(file.path, isSame, () => undecided.push(file));
+  }
+  return { added, changed, unchanged, removed: [...removed], undecided };
+}
+
+async function hasContent(
+  plan: ManifestPlan,
+  file: PlannedFile,
+  tree: LocalTree,
+  reader: FileReader,
+  blake3: Blake3,
+  pacer: WorkPacer,
+): Promise<boolean> {
+  for (let i = 0; i < file.chunkCount; i++) {
+    if (pacer.due) await pacer.pause();
+    const chunk = file.firstChunk + i;
+    const size = plan.chunks.sizeOf(chunk);
+    const bytes = reader.tryRead(`${tree.root}/${file.path}`, plan.chunks.offsetOf(chunk), size);
+    if (bytes === undefined || !equalBytes(blake3.hash(bytes), plan.chunks.hashOf(chunk))) return false;
+  }
+  return true;
+}

@@ -1,0 +1,142 @@
+/**
+ * Reads files in chunks of 4 MiB through one buffer, and notices when a file is not the one that was listed.
+ *
+ * @module
+ */
+
+import { SourceChangedError } from "../errors.ts";
+import { errorCode, fileError } from "../runtime/file_errors.ts";
+import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from "../runtime/files.ts";
+import { CHUNK_SIZE } from "../wire/blob_ref.ts";
+
+/** A link at the path is an error; a FIFO that took a file's place does not block. Windows has neither flag. */
+const OPEN_FLAGS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+/** First size of the buffer: most files fit, and it grows to a chunk when one does not. */
+const FIRST_BUFFER = 256 * 1024;
+
+/** How a file looked when it was listed. */
+export interface SeenFile {
+  /** Size, bytes. */
+  readonly size: number;
+  /** Time of the last change of the content, milliseconds since 1970. */
+  readonly mtimeMs: number;
+  /** Inode number. */
+  readonly ino: number;
+}
+
+/** Part of a file; the bytes are valid until the next part is asked for. */
+export interface FilePiece {
+  /** First byte in the file. */
+  readonly offset: number;
+  /** At most 4 MiB; less only at the end. */
+  readonly bytes: Uint8Array;
+}
+
+/** Reads one file at a time. */
+export class FileReader {
+  /** What `fstat` said of the file that {@linkcode FileReader.chunks} read last, just before its last chunk. */
+  lastStat: Stats | undefined;
+  #buffer = new Uint8Array(FIRST_BUFFER);
+
+  /** @param action what is done, for messages. */
+  constructor(readonly action: string) {}
+
+  /**
+   * The chunks of the file at `path`; a single empty one when it is empty. The file is compared with `seen` before
+   * the last chunk is given out, so a small one that changed is not given out at all.
+   *
+   * Throws `SourceChangedError` when it is not what was seen, `FileSystemError` when it cannot be read.
+   */
+  *chunks(path: string, seen: SeenFile): Generator<FilePiece, void, void> {
+    const fd = this.#open(path);
+    try {
+      let offset = 0;
+      do {
+        const bytes = this.#room(Math.min(CHUNK_SIZE, seen.size - offset));
+        const length = this.#fill(fd, path, bytes);
+        if (length < bytes.length) throw new SourceChangedError(path, "it became shorter");
+        if (offset + length === seen.size) this.#compare(fd, path, seen);
+        yield { offset, bytes };
+        offset += length;
+      } while (offset < seen.size);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /**
+   * Reads `length` bytes at `offset` of a regular file, whatever it looked like before; `undefined` when there is no
+   * such file, or not that much of it. The bytes are valid until the next read.
+   */
+  tryRead(path: string, offset: number, length: number): Uint8Array | undefined {
+    let fd: number;
+    try {
+      fd = openSync(path, OPEN_FLAGS);
+    } catch {
+      return undefined;
+    }
+    try {
+      const bytes = this.#room(length);
+      return readAll(fd, bytes, offset) === length ? bytes : undefined;
+    } catch {
+      return undefined;
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  #open(path: string): number {
+    try {
+      return openSync(path, OPEN_FLAGS);
+    } catch (error) {
+      const code = errorCode(error);
+      if (code === "ENOENT" || code === "ELOOP") {
+        throw new SourceChangedError(path, "it was replaced", { cause: error });
+      }
+      throw fileError(error, this.action, path);
+    }
+  }
+
+  #fill(fd: number, path: string, bytes: Uint8Array): number {
+    try {
+      return readAll(fd, bytes, null);
+    } catch (error) {
+      throw fileError(error, this.action, path);
+    }
+  }
+
+  #compare(fd: number, path: string, seen: SeenFile): void {
+    let now: Stats;
+    try {
+      now = fstatSync(fd);
+    } catch (error) {
+      throw fileError(error, this.action, path);
+    }
+    this.lastStat = now;
+    if (now.ino !== seen.ino) throw new SourceChangedError(path, "it was replaced");
+    if (now.size !== seen.size) throw new SourceChangedError(path, `${seen.size} bytes became ${now.size}`);
+    if (now.mtimeMs !== seen.mtimeMs) throw new SourceChangedError(path, "it was modified");
+  }
+
+  #room(length: number): Uint8Array {
+    if (length > this.#buffer.length) this.#buffer = new Uint8Array(Math.max(length, CHUNK_SIZE));
+    return this.#buffer.subarray(0, length);
+  }
+}
+
+/** Reads until `bytes` is full or the file ends; returns how much came. From `position`, or where the file stands. */
+function readAll(fd: number, bytes: Uint8Array, position: number | null): number {
+  let filled = 0;
+  while (filled < bytes.length) {
+    const n = readSync(
+      fd,
+      bytes,
+      filled,
+      bytes.length - filled,
+      position === null ? null : position + filled,
+    );
+    if (n === 0) break;
+    filled += n;
+  }
+  return filled;
+}

@@ -1,0 +1,267 @@
+/**
+ * From a manifest to a plan: everything about a manifest that can be wrong is found here, before anything is fetched
+ * or written (`spec` 5.3 and 5.4).
+ *
+ * @module
+ */
+
+import { MAX_STORED_BLOB } from "../blob/store.ts";
+import {
+  HawserError,
+  LimitExceededError,
+  ManifestError,
+  type UnsafePathError,
+  UnsupportedError,
+} from "../errors.ts";
+import { type HostPlatform, hostPlatform } from "../runtime/host.ts";
+import { type BlobRef, chunksOf, decodeBlobRef } from "../wire/blob_ref.ts";
+import { equalBytes, fromHex } from "../wire/bytes.ts";
+import type { DirEntry, FileEntry } from "../wire/dir_manifest.ts";
+import { ChunkTable } from "./chunk_table.ts";
+import { DEFAULT_MAX_DEPTH, DEFAULT_MAX_ENTRIES, type ManifestLimits } from "./limits.ts";
+import { checkEntryPath, foldPath, parentOf, sortByPath, unsafe } from "./path_rules.ts";
+import { type SymlinkPolicy, symlinkProblem, targetProblem } from "./symlink_rules.ts";
+
+/** BLAKE3 of nothing. */
+const EMPTY_HASH = fromHex("af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262")!;
+/** Permission bits that a fetch applies unless asked for more. */
+const PERMISSION_BITS = 0o777;
+/** The same with setuid, setgid and sticky. */
+const SPECIAL_BITS = 0o7777;
+
+/** Options of {@linkcode checkManifest}. */
+export interface CheckOptions extends ManifestLimits {
+  /** What to do with symbolic links. @default "inside" */
+  readonly symlinks?: SymlinkPolicy;
+  /** Applies setuid, setgid and sticky bits too. @default false */
+  readonly specialModes?: boolean;
+  /** Whose rules of names hold. @default the platform of this process */
+  readonly platform?: HostPlatform;
+  /**
+   * Whether names that differ only in case or in Unicode normalisation are the same file.
+   * @default true on Windows and macOS
+   */
+  readonly foldNames?: boolean;
+}
+
+/** A directory to make. */
+export interface PlannedDir {
+  /** Path below the destination. */
+  readonly path: string;
+  /** Permission bits to apply; `undefined` leaves what the system gives. */
+  readonly mode: number | undefined;
+}
+
+/** A file to make. */
+export interface PlannedFile extends PlannedDir {
+  /** Size, bytes. */
+  readonly size: number;
+  /** Number of its first chunk; the others follow. */
+  readonly firstChunk: number;
+  /** Number of its chunks; none when it is empty. */
+  readonly chunkCount: number;
+}
+
+/** A symbolic link to make. */
+export interface PlannedLink {
+  /** Path below the destination. */
+  readonly path: string;
+  /** The link's text. */
+  readonly target: string;
+}
+
+/** What a checked manifest asks for. */
+export interface ManifestPlan {
+  /** All directories, also those that only the paths of other entries imply; parents come first. */
+  readonly dirs: readonly PlannedDir[];
+  /** Files in manifest order. */
+  readonly files: readonly PlannedFile[];
+  /** Links in manifest order, unless they are skipped. */
+  readonly links: readonly PlannedLink[];
+  /** Paths of links that the policy `skip` left out. */
+  readonly skippedLinks: readonly string[];
+  /** Sum of the sizes of all files, bytes. */
+  readonly bytes: number;
+  /** Where every chunk belongs. */
+  readonly chunks: ChunkTable;
+  /** Mode bits that are applied. */
+  readonly modeMask: number;
+}
+
+/**
+ * Checks every entry of a manifest against all rules and returns what is to be made. Touches nothing.
+ *
+ * Throws `UnsafePathError` on a path or link that must not be written, `ManifestError` when entries contradict each
+ * other or a reference cannot be read, `LimitExceededError` above a limit, `UnsupportedError` when content is
+ * referenced in a way that this release cannot fetch.
+ */
+export function checkManifest(entries: readonly DirEntry[], options: CheckOptions = {}): ManifestPlan {
+  const platform = options.platform ?? hostPlatform();
+  const maxEntries = options.maxEntries ?? DEFAULT_MAX_ENTRIES;
+  if (entries.length > maxEntries) {
+    const message = `Check manifest: ${entries.length} entries exceed the limit of ${maxEntries}`;
+    throw new LimitExceededError(message, "maxEntries", entries.length, maxEntries);
+  }
+  const maxDepth = options.maxDepth ?? DEFAULT_MAX_DEPTH;
+  for (const entry of entries) checkEntryPath(entry.path, platform, maxDepth);
+  const foldNames = options.foldNames ?? platform !== "posix";
+  const names = new NameTable(entries, foldNames ? foldPath : (path) => path);
+  const implied = names.impliedDirs();
+  const links = checkLinks(entries, names, platform, options.symlinks ?? "inside");
+  const mask = options.specialModes ? SPECIAL_BITS : PERMISSION_BITS;
+  const applied = (mode: number) => mode === 0 ? undefined : mode & mask;
+  const dirs: PlannedDir[] = implied.map((path) => ({ path, mode: undefined }));
+  for (const entry of entries) {
+    if (entry.kind === "dir") dirs.push({ path: entry.path, mode: applied(entry.mode) });
+  }
+  return {
+    dirs: sortByPath(dirs),
+    ...checkFiles(entries, applied, options.maxBytes ?? Number.MAX_SAFE_INTEGER),
+    ...links,
+    modeMask: mask,
+  };
+}
+
+/** All paths of a manifest by what the file system takes them for. The constructor refuses equal ones. */
+class NameTable {
+  #kinds = new Map<string, DirEntry>();
+  #key: (path: string) => string;
+
+  constructor(entries: readonly DirEntry[], key: (path: string) => string) {
+    this.#key = key;
+    for (const entry of entries) {
+      const known = this.#kinds.get(key(entry.path));
+      if (known === undefined) this.#kinds.set(key(entry.path), entry);
+      else if (known.path === entry.path) throw unsafe(entry.path, "is there twice");
+      else throw collision(entry.path, known.path);
+    }
+  }
+
+  isLink(path: string): boolean {
+    return this.#kinds.get(this.#key(path))?.kind === "symlink";
+  }
+
+  /** Directories that entries lie in without an entry of their own. Refuses entries below something else. */
+  impliedDirs(): string[] {
+    const implied: string[] = [];
+    /** Keys of directories already looked at, and the spelling that the entries use. */
+    const seen = new Map<string, string>();
+    for (const { path } of this.#kinds.values()) {
+      for (let dir = parentOf(path); dir !== ""; dir = parentOf(dir)) {
+        const key = this.#key(dir);
+        const spelling = seen.get(key);
+        if (spelling === dir) break;
+        if (spelling !== undefined) throw collision(dir, spelling);
+        seen.set(key, dir);
+        const entry = this.#kinds.get(key);
+        if (entry === undefined) implied.push(dir);
+        else if (entry.kind !== "dir") {
+          const what = entry.kind === "file" ? "file" : "symbolic link";
+          throw unsafe(path, `lies below the ${what} ${JSON.stringify(entry.path)}`);
+        } else if (entry.path !== dir) throw collision(dir, entry.path);
+      }
+    }
+    return implied;
+  }
+}
+
+/** The error of two paths that are one on the destination's file system. */
+export function collision(path: string, other: string): UnsafePathError {
+  return unsafe(
+    path,
+    `is the same as ${JSON.stringify(other)} on a file system that ignores case or normalisation`,
+  );
+}
+
+function checkLinks(
+  entries: readonly DirEntry[],
+  names: NameTable,
+  platform: HostPlatform,
+  policy: SymlinkPolicy,
+): Pick<ManifestPlan, "links" | "skippedLinks"> {
+  const links: PlannedLink[] = [];
+  const skippedLinks: string[] = [];
+  const context = { platform, isLink: (path: string) => names.isLink(path) };
+  for (const entry of entries) {
+    if (entry.kind !== "symlink") continue;
+    if (policy === "skip") {
+      skippedLinks.push(entry.path);
+      continue;
+    }
+    const problem = targetProblem(entry.target) ??
+      (policy === "inside" ? symlinkProblem(entry.path, entry.target, context) : undefined);
+    if (problem !== undefined) throw unsafe(entry.path, problem);
+    links.push({ path: entry.path, target: entry.target });
+  }
+  return { links, skippedLinks };
+}
+
+function checkFiles(
+  entries: readonly DirEntry[],
+  applied: (mode: number) => number | undefined,
+  maxBytes: number,
+): Pick<ManifestPlan, "files" | "bytes" | "chunks"> {
+  const files: PlannedFile[] = [];
+  const chunks = new ChunkTable();
+  let bytes = 0;
+  for (const entry of entries) {
+    if (entry.kind !== "file") continue;
+    const ref = contentOf(entry);
+    // Compared before it is added: the sum stays an exact integer however many sizes are declared.
+    if (ref.size > maxBytes - bytes) {
+      const message = `Check manifest: the files up to ${
+        JSON.stringify(entry.path)
+      } declare more than ${maxBytes} bytes`;
+      throw new LimitExceededError(message, "maxBytes", bytes + ref.size, maxBytes);
+    }
+    bytes += ref.size;
+    const firstChunk = chunks.count;
+    if (ref.size > 0) addChunks(chunks, ref, files.length, entry.path);
+    files.push({
+      path: entry.path,
+      mode: applied(entry.mode),
+      size: ref.size,
+      firstChunk,
+      chunkCount: chunks.count - firstChunk,
+    });
+  }
+  return { files, bytes, chunks };
+}
+
+function addChunks(chunks: ChunkTable, ref: BlobRef, file: number, path: string): void {
+  for (const [ordinal, chunk] of chunksOf(ref).entries()) {
+    if (chunk.size > MAX_STORED_BLOB) {
+      const message = `Check manifest: entry ${JSON.stringify(path)} has a chunk of ${chunk.size} bytes, ` +
+        `wanted at most ${MAX_STORED_BLOB}`;
+      throw new LimitExceededError(message, "chunk size", chunk.size, MAX_STORED_BLOB);
+    }
+    if (chunks.add(chunk.hash, chunk.size, file, ordinal) === undefined) {
+      throw new ManifestError(
+        `Check manifest: entry ${
+          JSON.stringify(path)
+        } declares another size for a chunk than an entry before`,
+      );
+    }
+  }
+}
+
+/** The reference of a file's content, of a kind that can be fetched. */
+function contentOf(entry: FileEntry): BlobRef {
+  const name = JSON.stringify(entry.path);
+  let ref: BlobRef | undefined;
+  try {
+    ref = decodeBlobRef(entry.blob);
+  } catch (cause) {
+    if (!(cause instanceof HawserError)) throw cause;
+    throw new ManifestError(`Check manifest: entry ${name} has a malformed blob reference`, { cause });
+  }
+  if (ref === undefined) throw new ManifestError(`Check manifest: entry ${name} has no blob reference`);
+  if (ref.kind === "tree" || (ref.kind === "manifest" && ref.encoding.kind !== "replicated")) {
+    const what = ref.kind === "tree" ? "a tree reference" : "erasure coding";
+    throw new UnsupportedError(`Check manifest: entry ${name} uses ${what}, which this release cannot fetch`);
+  }
+  if (ref.kind === "small" && ref.size === 0 && !equalBytes(ref.hash, EMPTY_HASH)) {
+    throw new ManifestError(`Check manifest: entry ${name} declares size 0 for content that is not empty`);
+  }
+  return ref;
+}

@@ -1,0 +1,40 @@
+/**
+ * Getting a directory manifest from a source.
+ *
+ * @module
+ */
+
+import type { ChunkSource } from "../blob/source.ts";
+import { LimitExceededError, UnsupportedError } from "../errors.ts";
+import { type BlobRef, chunksOf } from "../wire/blob_ref.ts";
+import { decodeDirManifest, type DirEntry } from "../wire/dir_manifest.ts";
+import { fetchBytes } from "./fetch_jobs.ts";
+import type { ReadManifestOptions } from "./fetch_options.ts";
+import { DEFAULT_MAX_ENTRIES, DEFAULT_MAX_MANIFEST_BYTES } from "./limits.ts";
+
+/**
+ * Fetches and decodes the manifest behind `ref`. Its entries are as found: only its form was checked.
+ *
+ * Throws `LimitExceededError` above a limit, `DecodeError` or `UnsupportedVersionError` when the content is no
+ * manifest that this release reads, `UnsupportedError` when `ref` is a tree, and what the source throws.
+ */
+export async function readManifest(
+  source: ChunkSource,
+  ref: BlobRef,
+  options: ReadManifestOptions,
+): Promise<{ entries: readonly DirEntry[]; manifestBytes: number }> {
+  const { signal, maxInFlightBytes, maxEntries = DEFAULT_MAX_ENTRIES } = options;
+  signal?.throwIfAborted();
+  const limit = options.maxManifestBytes ?? DEFAULT_MAX_MANIFEST_BYTES;
+  // Before anything is asked for or reserved: the size is whatever the reference's maker wrote.
+  if (ref.size > limit) {
+    const message = `Fetch manifest: it has ${ref.size} bytes, wanted at most ${limit}`;
+    throw new LimitExceededError(message, "maxManifestBytes", ref.size, limit);
+  }
+  if (ref.kind === "manifest" && ref.encoding.kind !== "replicated") {
+    throw new UnsupportedError("Fetch manifest: it uses erasure coding, which this release cannot fetch");
+  }
+  const bytes = await fetchBytes(source, chunksOf(ref), { signal, maxInFlightBytes });
+  const { entries } = decodeDirManifest(bytes, { maxEntries });
+  return { entries, manifestBytes: bytes.length };
+}

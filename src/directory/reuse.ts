@@ -1,0 +1,129 @@
+/**
+ * Takes content that is on this machine already: from the old tree at the destination, from other trees the caller
+ * names, and from what a killed fetch of the same reference left. Every byte is verified before it counts.
+ *
+ * @module
+ */
+
+import { type Blake3, loadBlake3 } from "../crypto/blake3.ts";
+import { existsSync, lstatSync, realpathSync } from "../runtime/files.ts";
+import { CHUNK_SIZE } from "../wire/blob_ref.ts";
+import { equalBytes } from "../wire/bytes.ts";
+import { FileReader } from "./file_reader.ts";
+import type { LocalTree } from "./local_tree.ts";
+import type { WorkPacer } from "./pacer.ts";
+import type { ManifestPlan, PlannedFile } from "./plan.ts";
+import { SMALL_FILE, type TreeBuilder } from "./tree_builder.ts";
+import type { WalkRecord } from "./walk.ts";
+
+/** Fills a tree from local ones. */
+export class LocalReuse {
+  /** Bytes that were not fetched because they were here, each chunk counted once. */
+  reusedBytes = 0;
+  readonly #plan: ManifestPlan;
+  readonly #builder: TreeBuilder;
+  readonly #pacer: WorkPacer;
+  readonly #blake3: Blake3;
+  readonly #reader = new FileReader("Reuse content");
+
+  private constructor(plan: ManifestPlan, builder: TreeBuilder, pacer: WorkPacer, blake3: Blake3) {
+    this.#plan = plan;
+    this.#builder = builder;
+    this.#pacer = pacer;
+    this.#blake3 = blake3;
+  }
+
+  /** Gets ready to fill what `builder` makes of `plan`. */
+  static async create(plan: ManifestPlan, builder: TreeBuilder, pacer: WorkPacer): Promise<LocalReuse> {
+    return new LocalReuse(plan, builder, pacer, await loadBlake3());
+  }
+
+  /**
+   * Moves the larger files of an unfinished tree here, whole or in part. Small files are as quickly copied, which
+   * {@linkcode LocalReuse.copyFrom} does.
+   */
+  async adoptFrom(tree: string): Promise<void> {
+    if (!existsSync(tree)) return;
+    const base = realpathSync(tree);
+    const adopted: PlannedFile[] = [];
+    for (const [index, file] of this.#plan.files.entries()) {
+      if (file.size <= SMALL_FILE || this.#builder.isMade(index)) continue;
+      const path = `${base}/${file.path}`;
+      if (!isPlainFile(path, file.size)) continue;
+      this.#builder.adopt(index, path);
+      adopted.push(file);
+    }
+    // After all are here: a chunk that is verified in one may be written to another.
+    for (const file of adopted) {
+      for (let i = 0; i < file.chunkCount; i++) await this.#verifyInPlace(file.firstChunk + i, file.path);
+    }
+  }
+
+  /** Copies every chunk that is wanted and is in `tree`, wherever there: files may have been renamed. */
+  async copyFrom(tree: LocalTree): Promise<void> {
+    const wanted = this.#wantedSizes();
+    const large = new Set(this.#plan.files.filter((file) => file.chunkCount > 1).map((file) => file.path));
+    for (const record of tree.records.values()) {
+      if (this.#builder.isComplete) return;
+      // A large file that grew or changed still begins like the old one; a small one of another size is another one.
+      if (record.kind !== "file" || !(wanted.has(record.size) || large.has(record.path))) continue;
+      await this.#copyFile(tree, record);
+    }
+  }
+
+  async #copyFile(tree: LocalTree, record: WalkRecord): Promise<void> {
+    // The reader tells when the file ends earlier than listed; later bytes are of no use.
+    for (let offset = 0; offset < record.size; offset += CHUNK_SIZE) {
+      if (this.#pacer.due) await this.#pacer.pause();
+      const length = Math.min(CHUNK_SIZE, record.size - offset);
+      const bytes = this.#reader.tryRead(`${tree.root}/${record.path}`, offset, length);
+      if (bytes === undefined) return;
+      const head = this.#plan.chunks.find(this.#blake3.hash(bytes));
+      if (head === undefined) continue;
+      if (!this.#builder.isWritten(head)) this.reusedBytes += bytes.length;
+      await this.#place(head, bytes);
+    }
+  }
+
+  /** Writes a verified chunk to every place that lacks it. */
+  async #place(head: number, bytes: Uint8Array): Promise<void> {
+    const { chunks } = this.#plan;
+    for (let chunk: number | undefined = head; chunk !== undefined; chunk = chunks.nextOf(chunk)) {
+      if (this.#builder.isWritten(chunk)) continue;
+      this.#builder.writeChunk(chunk, bytes);
+      if (this.#pacer.due) await this.#pacer.pause();
+    }
+  }
+
+  async #verifyInPlace(chunk: number, path: string): Promise<void> {
+    const { chunks } = this.#plan;
+    const hash = chunks.hashOf(chunk);
+    const head = chunks.find(hash)!;
+    const place = this.#builder.pathOf(path);
+    const bytes = this.#reader.tryRead(place, chunks.offsetOf(chunk), chunks.sizeOf(chunk));
+    if (bytes === undefined || !equalBytes(this.#blake3.hash(bytes), hash)) return;
+    if (!this.#builder.isWritten(head)) this.reusedBytes += bytes.length;
+    this.#builder.finishChunk(chunk);
+    await this.#place(head, bytes);
+    if (this.#pacer.due) await this.#pacer.pause();
+  }
+
+  #wantedSizes(): Set<number> {
+    const sizes = new Set<number>();
+    for (const file of this.#plan.files) {
+      for (let i = 0; i < file.chunkCount; i++) {
+        if (this.#builder.isWritten(file.firstChunk + i)) continue;
+        sizes.add(file.size);
+        break;
+      }
+    }
+    return sizes;
+  }
+}
+
+/** Whether there is a file of that size that nobody else has a name for, and no link on the way to it. */
+function isPlainFile(path: string, size: number): boolean {
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  return stat !== undefined && stat.isFile() && stat.size === size && stat.nlink === 1 &&
+    realpathSync(path) === path;
+}

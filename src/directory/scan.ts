@@ -1,0 +1,218 @@
+/**
+ * Reads a directory and says what its manifest is (`spec` 5.1): same names, modes, contents and link targets give the
+ * same manifest bytes, here and in every program that follows the format.
+ *
+ * @module
+ */
+
+import { FileSystemError, LimitExceededError } from "../errors.ts";
+import { fileError } from "../runtime/file_errors.ts";
+import { realpathSync, type Stats, statSync } from "../runtime/files.ts";
+import { resolve } from "../runtime/path.ts";
+import { type BlobRef, type ChunkRef, encodeBlobRef } from "../wire/blob_ref.ts";
+import { type DirEntry, encodeDirManifest } from "../wire/dir_manifest.ts";
+import { requireRead } from "./access.ts";
+import { type ChunkSink, ContentHasher, type HashedContent } from "./content_hasher.ts";
+import { FileReader } from "./file_reader.ts";
+import { DEFAULT_MAX_MANIFEST_BYTES, type ManifestLimits } from "./limits.ts";
+import { WorkPacer } from "./pacer.ts";
+import { PathFilter, type PathPatterns } from "./path_filter.ts";
+import { type SkippedEntry, type WalkRecord, walkTree } from "./walk.ts";
+
+/** How far the reading of a directory is. The object is reused: copy what you keep. */
+export interface ScanProgress {
+  /** Files read. */
+  readonly files: number;
+  /** Their bytes. */
+  readonly bytes: number;
+  /** Files to read in all. */
+  readonly totalFiles: number;
+  /** Bytes to read in all. */
+  readonly totalBytes: number;
+}
+
+/** Options of {@linkcode scanDir}, `storeDir` and `shareFolder`. */
+export interface ScanOptions extends PathPatterns, ManifestLimits {
+  /** Ends the work with the signal's reason, within some milliseconds or one chunk. */
+  readonly signal?: AbortSignal;
+  /** Called after every file; throwing ends the work. Must be quick. */
+  readonly onProgress?: (progress: ScanProgress) => void;
+  /**
+   * Refuses trees that hold what a manifest cannot (devices, sockets, FIFOs, names and link targets that are no
+   * UTF-8) with `UnsupportedError`, instead of leaving it out and saying so in the stats.
+   * @default false
+   */
+  readonly strict?: boolean;
+}
+
+/** What was read. */
+export interface ScanStats {
+  /** Regular files. */
+  readonly files: number;
+  /** Directories, the root not counted. */
+  readonly dirs: number;
+  /** Symbolic links. */
+  readonly symlinks: number;
+  /** Sum of the files' sizes, bytes. */
+  readonly bytes: number;
+  /** Size of the manifest, bytes. */
+  readonly manifestBytes: number;
+  /** What was left out because a manifest cannot hold it. */
+  readonly skipped: readonly SkippedEntry[];
+}
+
+/** A directory's manifest. */
+export interface ScanResult {
+  /** Reference of the manifest: the directory's address. */
+  readonly ref: BlobRef;
+  /** The encoded manifest. */
+  readonly manifest: Uint8Array;
+  /** Its entries, sorted by the UTF-8 bytes of their paths. */
+  readonly entries: readonly DirEntry[];
+  /** What was read. */
+  readonly stats: ScanStats;
+}
+
+/** Receives what a scan finds. */
+export interface ScanSink {
+  /** Keeps a chunk of a file; see {@linkcode ChunkSink}. Without it chunks are hashed only. */
+  readonly chunk?: ChunkSink;
+  /** Keeps a chunk of the manifest. @default `chunk` */
+  readonly manifestChunk?: ChunkSink;
+  /** Is told of every file after its last chunk: its path below the root and how it looked when it was read. */
+  readonly file?: (path: string, stat: Stats, chunks: readonly ChunkRef[]) => void;
+}
+
+/**
+ * Reads the directory `root` (a link to a directory will do) and returns its manifest and reference. Nothing is
+ * stored. Needs permission to read `root`.
+ *
+ * Throws `SourceChangedError` when a file changes while it is read, `UnsupportedError` with `strict`,
+ * `LimitExceededError` above a limit, `FileSystemError` when something cannot be read, `PermissionDeniedError`.
+ *
+ * @example
+ * ```ts
+ * import { scanDir } from "@hawser/mesh/directory";
+ *
+ * const { ref, stats } = await scanDir(".", { include: ["src"], exclude: ["**" + "/*.log"] });
+ * console.log(ref.uri, stats.files, stats.bytes);
+ * ```
+ */
+export async function scanDir(root: string, options: ScanOptions = {}): Promise<ScanResult> {
+  return await scanInto("Scan directory", root, options, {});
+}
+
+/** Reads a directory and gives its chunks, its files and the chunks of its manifest to `sink`. */
+export async function scanInto(
+  action: string,
+  root: string,
+  options: ScanOptions,
+  sink: ScanSink,
+): Promise<ScanResult> {
+  const pacer = new WorkPacer(options.signal);
+  const filter = new PathFilter(options);
+  const base = openRoot(action, root);
+  const walked = await walkTree(base, {
+    action,
+    pacer,
+    filter,
+    strict: options.strict,
+    maxEntries: options.maxEntries,
+    maxDepth: options.maxDepth,
+  });
+  const records = filter.select(walked.records);
+  const scan = new Scan(action, base, records, options, sink, await ContentHasher.create());
+  const entries = await scan.entries(pacer);
+  const manifest = encodeDirManifest(entries);
+  const limit = options.maxManifestBytes ?? DEFAULT_MAX_MANIFEST_BYTES;
+  if (manifest.length > limit) {
+    const message = `${action}: the manifest has ${manifest.length} bytes, wanted at most ${limit}`;
+    throw new LimitExceededError(message, "maxManifestBytes", manifest.length, limit);
+  }
+  const { ref } = await scan.hasher.hashBytes(manifest, sink.manifestChunk ?? scan.chunkSink);
+  const stats: ScanStats = {
+    files: scan.progress.files,
+    dirs: records.filter(({ kind }) => kind === "dir").length,
+    symlinks: records.filter(({ kind }) => kind === "symlink").length,
+    bytes: scan.progress.bytes,
+    manifestBytes: manifest.length,
+    skipped: walked.skipped,
+  };
+  return { ref, manifest, entries, stats };
+}
+
+/** The absolute path of a directory to read, links resolved. */
+export function openRoot(action: string, root: string): string {
+  const absolute = resolve(root);
+  requireRead(action, absolute);
+  const { path, stat } = resolveExisting(action, absolute);
+  if (!stat.isDirectory()) {
+    throw new FileSystemError(`${action}: "${root}" is not a directory`, absolute, "ENOTDIR");
+  }
+  return path;
+}
+
+/** Follows links to what is there. Asks again for permission where a link led elsewhere. */
+export function resolveExisting(action: string, absolute: string): { path: string; stat: Stats } {
+  try {
+    const path = realpathSync(absolute);
+    if (path !== absolute) requireRead(action, path);
+    return { path, stat: statSync(path) };
+  } catch (error) {
+    throw fileError(error, action, absolute);
+  }
+}
+
+class Scan {
+  readonly progress = { files: 0, bytes: 0, totalFiles: 0, totalBytes: 0 };
+  readonly chunkSink: ChunkSink;
+  readonly #reader: FileReader;
+
+  constructor(
+    action: string,
+    readonly base: string,
+    readonly records: readonly WalkRecord[],
+    readonly options: ScanOptions,
+    readonly sink: ScanSink,
+    readonly hasher: ContentHasher,
+  ) {
+    this.#reader = new FileReader(action);
+    this.chunkSink = sink.chunk ?? ((bytes) => hasher.blake3.hash(bytes));
+    for (const { kind, size } of records) {
+      if (kind !== "file") continue;
+      this.progress.totalFiles++;
+      this.progress.totalBytes += size;
+    }
+    const maxBytes = options.maxBytes ?? Number.MAX_SAFE_INTEGER;
+    if (this.progress.totalBytes > maxBytes) {
+      const message =
+        `${action}: the files have ${this.progress.totalBytes} bytes, wanted at most ${maxBytes}`;
+      throw new LimitExceededError(message, "maxBytes", this.progress.totalBytes, maxBytes);
+    }
+  }
+
+  async entries(pacer: WorkPacer): Promise<DirEntry[]> {
+    const entries: DirEntry[] = [];
+    for (const record of this.records) {
+      const { path, kind, mode } = record;
+      if (kind === "dir") entries.push({ kind, path, mode });
+      else if (kind === "symlink") entries.push({ kind, path, target: record.target });
+      else {
+        const content = this.#hash(record, pacer);
+        const { ref, chunks } = content instanceof Promise ? await content : content;
+        entries.push({ kind, path, mode, blob: encodeBlobRef(ref) });
+        this.sink.file?.(path, this.#reader.lastStat!, chunks);
+        this.progress.files++;
+        this.progress.bytes += record.size;
+        this.options.onProgress?.(this.progress);
+      }
+      if (pacer.due) await pacer.pause();
+    }
+    return entries;
+  }
+
+  #hash(record: WalkRecord, pacer: WorkPacer): HashedContent | Promise<HashedContent> {
+    const pieces = this.#reader.chunks(`${this.base}/${record.path}`, record);
+    return this.hasher.hash(record.size, pieces, this.chunkSink, pacer);
+  }
+}

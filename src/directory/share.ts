@@ -1,0 +1,54 @@
+/**
+ * Serving a directory where it is.
+ *
+ * @module
+ */
+
+import { FolderBlobStore } from "../blob/folder_store.ts";
+import type { BlobRef, ChunkRef } from "../wire/blob_ref.ts";
+import { CHUNK_SIZE } from "../wire/blob_ref.ts";
+import { openRoot, scanInto, type ScanOptions, type ScanStats } from "./scan.ts";
+
+/** A directory that can be served. */
+export interface SharedFolder {
+  /** Serves the files in place and the manifest from memory. The caller's to close. */
+  readonly store: FolderBlobStore;
+  /** Reference of the manifest: give it to whoever is to fetch the directory. */
+  readonly ref: BlobRef;
+  /** What was read. */
+  readonly stats: ScanStats;
+}
+
+/**
+ * Reads the directory `root` and returns a store that serves it in place: nothing is copied. A file that changes
+ * afterwards is noticed when it is asked for, and refused; share again to offer the new content.
+ *
+ * Throws as `scanDir` does.
+ *
+ * @example
+ * ```ts
+ * import { shareFolder } from "@hawser/mesh/directory";
+ *
+ * const { store, ref } = await shareFolder(".", { include: ["src"] });
+ * console.log(ref.uri);
+ * await store.close();
+ * ```
+ */
+export async function shareFolder(root: string, options: ScanOptions = {}): Promise<SharedFolder> {
+  const action = "Share directory";
+  const store = new FolderBlobStore(openRoot(action, root));
+  try {
+    const { ref, stats } = await scanInto(action, root, options, {
+      manifestChunk: (bytes) => store.addBytes(bytes),
+      file: (path, stat, chunks) => store.addFile(path, stat, placed(chunks)),
+    });
+    return { store, ref, stats };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+function placed(chunks: readonly ChunkRef[]) {
+  return chunks.map(({ hash, size }, ordinal) => ({ hash, size, offset: ordinal * CHUNK_SIZE }));
+}

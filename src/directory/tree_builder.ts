@@ -1,0 +1,284 @@
+/**
+ * Writes a planned tree into an empty folder that nobody else uses. Knows which chunks are there and which are not;
+ * where they come from is others' business. Everything is created exclusively, so two names that the file system
+ * takes for one are an error here at the latest, and no write ever goes through a link.
+ *
+ * @module
+ */
+
+import { UnsafePathError } from "../errors.ts";
+import { errorCode, fileError } from "../runtime/file_errors.ts";
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  fsyncSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  symlinkSync,
+  writeSync,
+} from "../runtime/files.ts";
+import { hostPlatform } from "../runtime/host.ts";
+import { syncDirectory } from "./install.ts";
+import type { WorkPacer } from "./pacer.ts";
+import { parentOf } from "./path_rules.ts";
+import type { ManifestPlan, PlannedFile } from "./plan.ts";
+import type { FileSystemFacts } from "./staging.ts";
+
+/** Files up to this size are held in memory until they are verified, then made in one go. 256 KiB. */
+export const SMALL_FILE = 256 * 1024;
+/** Larger files open at the same time. */
+const MAX_OPEN = 48;
+const OWNER_READ_WRITE = 0o600;
+const DEFAULT_FILE_MODE = 0o666;
+const ACTION = "Fetch directory";
+
+/** Options of {@linkcode TreeBuilder}. */
+export interface TreeBuilderOptions {
+  /** Flushes every file to the disk. */
+  readonly durable: boolean;
+  /** When to let the event loop turn. */
+  readonly pacer: WorkPacer;
+  /** Is told when a file is complete. */
+  readonly onFile: (file: PlannedFile) => void;
+}
+
+/** Makes directories, files and links of a plan. */
+export class TreeBuilder {
+  readonly #plan: ManifestPlan;
+  readonly #root: string;
+  readonly #facts: FileSystemFacts;
+  readonly #options: TreeBuilderOptions;
+  readonly #hasModes = hostPlatform() !== "windows";
+  /** By chunk: whether its bytes are where they belong. */
+  readonly #written: Uint8Array;
+  /** By file: chunks that are not. */
+  readonly #missing: Uint32Array;
+  /** By file: whether it exists. */
+  readonly #made: Uint8Array;
+  /** Files whose mode is not yet the planned one. */
+  readonly #modesLeft: number[] = [];
+  /** Larger files by number, the one used last at the end. */
+  readonly #open = new Map<number, number>();
+  #missingChunks: number;
+
+  /** @param root an existing, empty directory. */
+  constructor(plan: ManifestPlan, root: string, facts: FileSystemFacts, options: TreeBuilderOptions) {
+    this.#plan = plan;
+    this.#root = root;
+    this.#facts = facts;
+    this.#options = options;
+    this.#written = new Uint8Array(plan.chunks.count);
+    this.#missing = Uint32Array.from(plan.files, (file) => file.chunkCount);
+    this.#made = new Uint8Array(plan.files.length);
+    this.#missingChunks = plan.chunks.count;
+  }
+
+  /** Whether every chunk is where it belongs. */
+  get isComplete(): boolean {
+    return this.#missingChunks === 0;
+  }
+
+  /** Whether a chunk is where it belongs. */
+  isWritten(chunk: number): boolean {
+    return this.#written[chunk] === 1;
+  }
+
+  /** Whether a file exists; a larger one may still miss chunks. */
+  isMade(file: number): boolean {
+    return this.#made[file] === 1;
+  }
+
+  /** Whether a file is made in one go, from its only chunk. */
+  isSmall(file: number): boolean {
+    const { chunkCount, size } = this.#plan.files[file];
+    return chunkCount === 1 && size <= SMALL_FILE;
+  }
+
+  /** Absolute path of an entry. */
+  pathOf(path: string): string {
+    return `${this.#root}/${path}`;
+  }
+
+  /** Makes all directories and all empty files: what can be made without asking anybody. */
+  async makeSkeleton(): Promise<void> {
+    const { pacer } = this.#options;
+    for (const { path } of this.#plan.dirs) {
+      try {
+        mkdirSync(this.pathOf(path));
+      } catch (error) {
+        throw this.#error(error, path);
+      }
+      if (pacer.due) await pacer.pause();
+    }
+    for (const [index, file] of this.#plan.files.entries()) {
+      if (file.chunkCount > 0) continue;
+      this.#makeWhole(index, new Uint8Array(0));
+      this.#options.onFile(file);
+      if (pacer.due) await pacer.pause();
+    }
+  }
+
+  /** Puts the whole of a chunk where it belongs. */
+  writeChunk(chunk: number, bytes: Uint8Array): void {
+    const file = this.#plan.chunks.fileOf(chunk);
+    if (this.isSmall(file)) this.#makeWhole(file, bytes);
+    else this.writePart(chunk, bytes, 0);
+    this.finishChunk(chunk);
+  }
+
+  /** Puts bytes of a chunk of a larger file where they belong, verified or not. */
+  writePart(chunk: number, bytes: Uint8Array, offset: number): void {
+    const file = this.#plan.chunks.fileOf(chunk);
+    try {
+      const fd = this.#descriptor(file);
+      writeAll(fd, bytes, this.#plan.chunks.offsetOf(chunk) + offset);
+    } catch (error) {
+      throw this.#error(error, this.#plan.files[file].path);
+    }
+  }
+
+  /** Notes that all bytes of a chunk are there and right. */
+  finishChunk(chunk: number): void {
+    if (this.#written[chunk] === 1) return;
+    this.#written[chunk] = 1;
+    this.#missingChunks--;
+    const index = this.#plan.chunks.fileOf(chunk);
+    if (--this.#missing[index] > 0) return;
+    this.#close(index);
+    this.#options.onFile(this.#plan.files[index]);
+  }
+
+  /** Takes over a larger file of the planned size by renaming it into the tree. Which chunks are right is not known yet. */
+  adopt(file: number, from: string): void {
+    const { path, mode } = this.#plan.files[file];
+    try {
+      if (this.#hasModes) chmodSync(from, OWNER_READ_WRITE);
+      renameSync(from, this.pathOf(path));
+      // What the umask would have left of the mode of a new file.
+      if (mode === undefined && this.#hasModes) {
+        chmodSync(this.pathOf(path), DEFAULT_FILE_MODE & ~this.#facts.umask);
+      }
+    } catch (error) {
+      throw this.#error(error, path);
+    }
+    this.#made[file] = 1;
+    if (mode !== undefined) this.#modesLeft.push(file);
+  }
+
+  /** Makes the links and applies what is left of the modes, directories last and deepest first. */
+  async finish(): Promise<void> {
+    const { pacer } = this.#options;
+    for (const { path, target } of this.#plan.links) {
+      try {
+        symlinkSync(target, this.pathOf(path));
+      } catch (error) {
+        throw this.#error(error, path);
+      }
+      if (pacer.due) await pacer.pause();
+    }
+    for (const file of this.#hasModes ? this.#modesLeft : []) {
+      this.#applyMode(this.#plan.files[file]);
+      if (pacer.due) await pacer.pause();
+    }
+    for (let i = this.#plan.dirs.length - 1; i >= 0; i--) {
+      const dir = this.#plan.dirs[i];
+      // Before the mode, which may not let us open it any more.
+      if (this.#options.durable) syncDirectory(this.pathOf(dir.path));
+      if (this.#hasModes && dir.mode !== this.#facts.dirMode) this.#applyMode(dir);
+      if (pacer.due) await pacer.pause();
+    }
+    if (this.#options.durable) syncDirectory(this.#root);
+  }
+
+  /** Closes what is open. The tree is then whatever it is. */
+  close(): void {
+    for (const fd of this.#open.values()) closeSync(fd);
+    this.#open.clear();
+  }
+
+  /** Makes a file of known content. */
+  #makeWhole(index: number, bytes: Uint8Array): void {
+    const { path, mode } = this.#plan.files[index];
+    try {
+      const fd = openSync(this.pathOf(path), "wx", this.#creationMode(index, mode));
+      try {
+        writeAll(fd, bytes, null);
+        if (this.#options.durable) fsyncSync(fd);
+      } finally {
+        closeSync(fd);
+      }
+    } catch (error) {
+      throw this.#error(error, path);
+    }
+    this.#made[index] = 1;
+  }
+
+  /** The mode to create a file with: its own if that sticks and lets us work, else one that is mended at the end. */
+  #creationMode(index: number, mode: number | undefined): number {
+    if (mode === undefined) return DEFAULT_FILE_MODE;
+    const sticks = (mode & this.#facts.umask) === 0 && mode <= 0o777;
+    const workable = (mode & OWNER_READ_WRITE) === OWNER_READ_WRITE;
+    if (!sticks || !workable) this.#modesLeft.push(index);
+    return (mode & 0o777) | OWNER_READ_WRITE;
+  }
+
+  /** The open file, made at its full size when it is new. The one unused for longest is closed when there are many. */
+  #descriptor(index: number): number {
+    const known = this.#open.get(index);
+    if (known !== undefined) {
+      this.#open.delete(index);
+      this.#open.set(index, known);
+      return known;
+    }
+    if (this.#open.size >= MAX_OPEN) this.#close(this.#open.keys().next().value!);
+    const { path, mode, size } = this.#plan.files[index];
+    const isNew = this.#made[index] === 0;
+    const fd = isNew
+      ? openSync(this.pathOf(path), "wx", this.#creationMode(index, mode))
+      : openSync(this.pathOf(path), constants.O_RDWR | (constants.O_NOFOLLOW ?? 0));
+    this.#open.set(index, fd);
+    this.#made[index] = 1;
+    if (isNew) ftruncateSync(fd, size);
+    return fd;
+  }
+
+  #close(index: number): void {
+    const fd = this.#open.get(index);
+    if (fd === undefined) return;
+    this.#open.delete(index);
+    try {
+      if (this.#options.durable) fsyncSync(fd);
+    } catch (error) {
+      throw this.#error(error, this.#plan.files[index].path);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  #applyMode({ path, mode }: { readonly path: string; readonly mode: number | undefined }): void {
+    if (mode === undefined) return;
+    try {
+      chmodSync(this.pathOf(path), mode);
+    } catch (error) {
+      throw this.#error(error, path);
+    }
+  }
+
+  #error(error: unknown, path: string): Error {
+    if (errorCode(error) !== "EEXIST") {
+      // The permission that lacks is one for the directory around, not for a file in the staging folder.
+      return fileError(error, ACTION, this.pathOf(path), parentOf(parentOf(parentOf(this.#root))));
+    }
+    const problem = "is the same as another entry on this file system";
+    return new UnsafePathError(`${ACTION}: entry ${JSON.stringify(path)} ${problem}`, path, { cause: error });
+  }
+}
+
+function writeAll(fd: number, bytes: Uint8Array, position: number | null): void {
+  for (let at = 0; at < bytes.length;) {
+    at += writeSync(fd, bytes, at, bytes.length - at, position === null ? null : position + at);
+  }
+}
