@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { ScanProgress } from "../directory/scan.ts";
+import type { ScanProgress } from "../directory/mod.ts";
 import type { Output } from "./output.ts";
 
 /** The `onProgress` of a scan that moves the bar of `output`. */

@@ -1,5 +1,5 @@
 /**
- * Which addresses a ticket names, and which of them a fetcher can do without a network for.
+ * Which addresses a ticket names, and what a fetcher binds to.
  *
  * @module
  */
@@ -18,8 +18,18 @@ export function parseListenAddress(text: string): string {
   return formatAddress(parseAddress(trimmed.startsWith(":") ? `0.0.0.0${trimmed}` : trimmed, 0));
 }
 
-/** Whether an address reaches this machine only. */
-export function isLoopbackAddress(address: string): boolean {
+/**
+ * What a node that only connects to `addresses` binds to: loopback where that is enough, which needs no permission for
+ * the network; IPv6 where there is nothing else.
+ */
+export function listenFor(addresses: readonly string[]): string {
+  const hosts = addresses.map((address) => parseAddress(address).host);
+  const isIpv6 = hosts.every((host) => host.includes(":"));
+  if (addresses.every(isLoopbackAddress)) return isIpv6 ? "[::1]:0" : "127.0.0.1:0";
+  return isIpv6 ? "[::]:0" : "0.0.0.0:0";
+}
+
+function isLoopbackAddress(address: string): boolean {
   const { host, port } = parseAddress(address);
   return host === "localhost" || isLoopback({ hostname: host, port });
 }

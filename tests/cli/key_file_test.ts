@@ -1,23 +1,14 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createKeyFile, decodeKeyFile, encodeKeyFile, readKeyFile } from "../../src/cli/key_file.ts";
+import { tempPermissions, withTempDir } from "../support/temp.ts";
 
 const secret = Uint8Array.from({ length: 32 }, (_, i) => i * 7 & 255);
-const folder = Deno.realPathSync(Deno.env.get("TMPDIR") ?? "/tmp");
-const permissions: Deno.PermissionOptions = { read: [folder], write: [folder] };
-
-function withFolder(work: (path: string) => void): void {
-  const path = mkdtempSync(join(folder, "hawser-key-"));
-  try {
-    work(path);
-  } finally {
-    rmSync(path, { recursive: true });
-  }
-}
+const permissions = tempPermissions;
 
 Deno.test("a key file goes round and is readable by its owner only", { permissions }, () => {
-  withFolder((path) => {
+  return withTempDir((path) => {
     const file = join(path, "key");
     assert.equal(createKeyFile(file, secret), true);
     assert.equal(statSync(file).mode & 0o777, 0o600);
@@ -27,7 +18,7 @@ Deno.test("a key file goes round and is readable by its owner only", { permissio
 });
 
 Deno.test("a key file is never overwritten", { permissions }, () => {
-  withFolder((path) => {
+  return withTempDir((path) => {
     const file = join(path, "key");
     createKeyFile(file, secret);
     assert.equal(createKeyFile(file, new Uint8Array(32)), false);
@@ -36,7 +27,7 @@ Deno.test("a key file is never overwritten", { permissions }, () => {
 });
 
 Deno.test("a key file that others can read is refused", { permissions }, () => {
-  withFolder((path) => {
+  return withTempDir((path) => {
     const file = join(path, "key");
     createKeyFile(file, secret);
     chmodSync(file, 0o640);
@@ -45,7 +36,7 @@ Deno.test("a key file that others can read is refused", { permissions }, () => {
 });
 
 Deno.test("what is wrong with a key file is said, its contents are not", { permissions }, () => {
-  withFolder((path) => {
+  return withTempDir((path) => {
     const file = join(path, "key");
     assert.throws(() => readKeyFile(file), { name: "FileSystemError", message: /"hawser key" makes one/ });
     assert.throws(() => createKeyFile(join(path, "no", "key"), secret), { message: /folder does not exist/ });

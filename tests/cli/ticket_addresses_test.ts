@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { isLoopbackAddress, parseListenAddress, ticketAddresses } from "../../src/cli/ticket_addresses.ts";
+import { listenFor, parseListenAddress, ticketAddresses } from "../../src/cli/ticket_addresses.ts";
 import type { NetworkAddress } from "../../src/runtime/process.ts";
 
 const interfaces: NetworkAddress[] = [
@@ -41,13 +41,14 @@ Deno.test("ticketAddresses: a machine with many interfaces does not make an endl
   assert.equal(addresses.at(-1), "127.0.0.1:1");
 });
 
-Deno.test("isLoopbackAddress", () => {
-  for (const address of ["127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "localhost:1"]) {
-    assert.ok(isLoopbackAddress(address), address);
-  }
-  for (const address of ["10.0.0.1:1", "[::2]:1", "example.org:1", "0.0.0.0:1"]) {
-    assert.ok(!isLoopbackAddress(address), address);
-  }
+Deno.test("listenFor binds no wider than the addresses need", () => {
+  assert.equal(listenFor(["127.0.0.1:1"]), "127.0.0.1:0");
+  assert.equal(listenFor(["localhost:1", "127.9.9.9:1"]), "127.0.0.1:0");
+  assert.equal(listenFor(["[::1]:1"]), "[::1]:0");
+  assert.equal(listenFor(["10.0.0.1:1", "127.0.0.1:1"]), "0.0.0.0:0");
+  assert.equal(listenFor(["example.org:1"]), "0.0.0.0:0");
+  assert.equal(listenFor(["[2001:db8::1]:1"]), "[::]:0");
+  assert.equal(listenFor(["[2001:db8::1]:1", "10.0.0.1:1"]), "0.0.0.0:0");
 });
 
 Deno.test("parseListenAddress takes host:port and refuses everything else", () => {

@@ -1,0 +1,61 @@
+/**
+ * `hawser fetch`: fetches a directory by its ticket.
+ *
+ * @module
+ */
+
+import { fetchDir, type FetchDirStats } from "../directory/mod.ts";
+import type { CommandOf } from "./arguments.ts";
+import { withDeadline } from "./deadline.ts";
+import { CLOSE_FETCHED } from "./fetch_watch.ts";
+import { formatBytes, formatElapsed, formatPlural, formatRate } from "./format.ts";
+import type { CliIo } from "./io.ts";
+import type { Output } from "./output.ts";
+import { ticketReference, withTicketSource } from "./ticket_source.ts";
+
+/** Runs the command; the result is a line of figures. */
+export async function runFetch(
+  options: CommandOf<"fetch">,
+  output: Output,
+  io: CliIo,
+  signal: AbortSignal,
+): Promise<void> {
+  const { ticket, dest, symlinks } = options;
+  const ref = ticketReference(ticket);
+  const begin = io.now();
+  const stats = await withDeadline(
+    "Fetch",
+    options.timeout,
+    signal,
+    (signal) =>
+      withTicketSource(
+        ticket,
+        { output, signal, closeCode: CLOSE_FETCHED },
+        (source) =>
+          fetchDir(source, ref, dest, {
+            signal,
+            symlinks,
+            onProgress: ({ files, bytes, totalBytes }) =>
+              output.progress({ label: "fetch", files, bytes, totalBytes }),
+          }),
+      ),
+  );
+  const ms = Math.round(io.now() - begin);
+  output.endProgress();
+  for (const { path, reason } of stats.skipped) output.note(`left out "${path}": ${reason}`);
+  if (stats.leftBehind !== undefined) {
+    output.warn(`the old directory could not be removed; it is at "${stats.leftBehind}"`);
+  }
+  output.line(summary(dest, stats, ms));
+  output.json({ dest, ms, ...stats });
+}
+
+/** What was done, on one line. */
+export function summary(dest: string, stats: FetchDirStats, ms: number): string {
+  const { files, bytes, fetchedBytes, reusedBytes, installed } = stats;
+  const size = `${dest}: ${formatPlural(files, "file")}, ${formatBytes(bytes)}`;
+  if (!installed) return `${size}, nothing had changed`;
+  const reused = reusedBytes > 0 ? `, ${formatBytes(reusedBytes)} of them from this machine` : "";
+  const rate = formatRate(fetchedBytes * 1000 / Math.max(1, ms));
+  return `${size} in ${formatElapsed(ms)}${reused} (${rate})`;
+}

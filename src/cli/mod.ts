@@ -1,0 +1,30 @@
+/**
+ * The command `hawser`: share a directory, fetch it by ticket.
+ *
+ * Run it without installing anything:
+ *
+ * ```sh
+ * deno run --unstable-net --allow-net --allow-read --allow-write --allow-sys=networkInterfaces jsr:@hawser/mesh/cli --help
+ * ```
+ *
+ * Or run it inside a program of yours, with your own streams: {@linkcode main} takes the arguments and what it needs
+ * of the process, and resolves with the exit code.
+ *
+ * @module
+ */
+
+import { exitProcess, processArguments } from "../runtime/process.ts";
+import { processIo } from "./io.ts";
+import { main } from "./main.ts";
+
+export { EXIT_DONE, EXIT_FAILED, EXIT_USAGE, main } from "./main.ts";
+export { type CliIo, processIo } from "./io.ts";
+export type { EndSignal, NetworkAddress, TextOutput } from "../runtime/process.ts";
+
+if (import.meta.main) {
+  const io = processIo();
+  const code = await main(processArguments(), io);
+  await io.stdout.flush();
+  await io.stderr.flush();
+  exitProcess(code);
+}
