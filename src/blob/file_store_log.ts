@@ -48,8 +48,6 @@ export class PackLog {
 
   /** Packs with records that are not known to be durable. */
   readonly #dirty = new Set<Pack>();
-  /** Whether files were created since the folder was last made durable. */
-  #folderDirty = false;
   /** Number of records appended, and how many of them are durable. */
   #appended = 0;
   #durable = 0;
@@ -214,11 +212,9 @@ export class PackLog {
     this.#nextId = id + 1;
     try {
       this.#files.write(pack.fd, pack.name, encodePackHeader(pack), PACK_HEADER_LENGTH, 0);
-      if (this.#options.fsync === "never") this.#folderDirty = true;
-      else {
-        this.#files.syncNow(pack.fd, pack.name);
-        this.#files.syncFolder();
-      }
+      // Whatever the policy: a pack without its header would be unreadable, not just short.
+      this.#files.syncNow(pack.fd, pack.name);
+      this.#files.syncFolder();
     } catch (error) {
       this.#release(pack);
       this.#files.unlink(pack.name);
@@ -276,10 +272,6 @@ export class PackLog {
       // All of them end before any file may be closed.
       const results = await Promise.allSettled(packs.map((pack) => this.#files.sync(pack.fd!, pack.name)));
       for (const result of results) if (result.status === "rejected") throw result.reason;
-      if (this.#folderDirty) {
-        this.#folderDirty = false;
-        this.#files.syncFolder();
-      }
       this.#durable = target;
       this.#retireAll(packs);
     } catch (error) {

@@ -1,0 +1,271 @@
+/**
+ * The holder's side of the blob transfer (`content.md` 2): answers the requests of each stream in order, reading
+ * from the store only as fast as the stream takes the bytes.
+ *
+ * @module
+ */
+
+import { getLogger } from "@logtape/logtape";
+import { SourceChangedError } from "../errors.ts";
+import type { MeshNode, MeshStream, Session } from "../mesh/mod.ts";
+import { ErrorCode } from "../mesh/mod.ts";
+import { frameMessage, MessageReader } from "../mesh/messages.ts";
+import type { Stream } from "../transport/stream.ts";
+import { toHex } from "../wire/bytes.ts";
+import {
+  decodeTransferControl,
+  encodeTransferHeader,
+  MAX_CONTROL_LENGTH,
+  type RefusalCode,
+  type TransferControl,
+  type TransferHeader,
+} from "../wire/transfer_message.ts";
+import type { BlobStore, SyncReadableStore } from "./store.ts";
+
+/** Protocol number of blob transfer streams, the seed system's. */
+export const BLOB_TRANSFER_PROTOCOL = 0x1100;
+/** Bytes read from the store at a time: enough to fill several datagrams, few enough to keep the event loop quick. */
+const READ_SIZE = 256 * 1024;
+
+/** What {@linkcode serveBlobs} tells of one answered request. */
+export interface ServedTransfer {
+  /** The session that asked. */
+  readonly session: Session;
+  /** Address of the blob; valid during the call only. */
+  readonly hash: Uint8Array;
+  /** Bytes sent, the blob's or those of the range. */
+  readonly bytes: number;
+}
+
+/** Options of {@linkcode serveBlobs}. */
+export interface ServeBlobsOptions {
+  /**
+   * Whether `peer` (node id) may have the blob `hash`. @default whoever knows a hash may have the bytes
+   */
+  readonly allow?: (peer: Uint8Array, hash: Uint8Array) => boolean;
+  /** Transfer streams that one peer may have open; further ones are refused as busy. @default 16 */
+  readonly maxStreamsPerPeer?: number;
+  /** Called for every blob or range that was handed to the transport whole. */
+  readonly onTransfer?: (transfer: ServedTransfer) => void;
+  /** Called when the store fails or a served file changed; the peer is told that the blob is not there. */
+  readonly onError?: (error: Error, hash: Uint8Array) => void;
+}
+
+/** A store that is being served. */
+export interface BlobService extends Disposable {
+  /** Stops taking new streams; the node goes on. */
+  close(): void;
+}
+
+/** Serves the blobs of a store to every peer that the node accepts, until the service or the node is closed. */
+export function serveBlobs(
+  node: MeshNode,
+  store: BlobStore & Partial<SyncReadableStore>,
+  options: ServeBlobsOptions = {},
+): BlobService {
+  const { maxStreamsPerPeer = 16 } = options;
+  const streams = new Map<Session, number>();
+  const unserve = node.serve(BLOB_TRANSFER_PROTOCOL, (stream, session) => {
+    const open = streams.get(session) ?? 0;
+    if (open >= maxStreamsPerPeer) {
+      return refuseStream(stream, "BUSY", `more than ${maxStreamsPerPeer} streams`);
+    }
+    streams.set(session, open + 1);
+    new ServedStream(stream.transport, session, store, options, () => {
+      const left = streams.get(session)! - 1;
+      if (left === 0) streams.delete(session);
+      else streams.set(session, left);
+    });
+  });
+  return { close: unserve, [Symbol.dispose]: unserve };
+}
+
+function refuseStream({ transport }: MeshStream, code: RefusalCode, message: string): void {
+  transport.write(frameMessage(encodeTransferHeader({ kind: "refused", code, message })));
+  transport.finish();
+  transport.stop(ErrorCode.CANCELLED);
+}
+
+/** A blob on its way out. */
+interface Answer {
+  readonly hash: Uint8Array;
+  readonly end: number;
+  readonly length: number;
+  at: number;
+}
+
+/** One transfer stream. */
+class ServedStream {
+  readonly #reader: MessageReader;
+  #answer: Answer | undefined;
+  /** The loop runs, or an asynchronous answer is awaited. */
+  #busy = false;
+  /** An asynchronous answer is awaited. */
+  #waiting = false;
+  #over = false;
+
+  constructor(
+    readonly stream: Stream,
+    readonly session: Session,
+    readonly store: BlobStore & Partial<SyncReadableStore>,
+    readonly options: ServeBlobsOptions,
+    readonly onOver: () => void,
+  ) {
+    this.#reader = new MessageReader(() => stream.read(), MAX_CONTROL_LENGTH);
+    stream.onReadable = () => this.#pump();
+    stream.onWritable = () => this.#pump();
+  }
+
+  /** Works until the stream takes no more or has nothing more to ask. */
+  #pump(): void {
+    if (this.#busy || this.#over) return;
+    // Sending calls back when there is room: not from inside.
+    this.#busy = true;
+    try {
+      while (this.stream.writable) {
+        if (this.#answer !== undefined) this.#sendPiece(this.#answer);
+        else if (!this.#nextRequest()) break;
+      }
+    } catch (error) {
+      this.#abort(error as Error);
+    }
+    this.#busy = this.#waiting;
+    if (this.stream.error !== undefined || this.stream.sending.finished) this.#end();
+  }
+
+  /** Takes the next request; false when there is none now. */
+  #nextRequest(): boolean {
+    if (this.#waiting) return false;
+    const message = this.#reader.message();
+    if (message === undefined) {
+      if (this.stream.ended) this.stream.finish();
+      return false;
+    }
+    let control: TransferControl;
+    try {
+      control = decodeTransferControl(message);
+    } catch (error) {
+      this.#write({ kind: "refused", code: "BAD_REQUEST", message: (error as Error).message });
+      return true;
+    }
+    if (control.kind === "have") this.#later(this.#have(control.hashes.map((hash) => hash.slice())));
+    else this.#request(control.hash, control.kind === "request" ? undefined : control);
+    return true;
+  }
+
+  #request(view: Uint8Array, range: { offset: number; length: number } | undefined): void {
+    if (this.options.allow?.(this.session.peerId, view) === false) {
+      return this.#write({
+        kind: "refused",
+        code: "FORBIDDEN",
+        message: "this node does not give that blob to you",
+      });
+    }
+    const { store } = this;
+    if (store.sizeSync === undefined || store.readSync === undefined) {
+      return this.#later(this.#answerAsync(view.slice(), range));
+    }
+    this.#begin(view.slice(), store.sizeSync(view), range);
+  }
+
+  /** Answers with the header and, where there is anything to send, the first piece. */
+  #begin(
+    hash: Uint8Array,
+    size: number | undefined,
+    range: { offset: number; length: number } | undefined,
+  ): void {
+    if (size === undefined) return this.#write({ kind: "not-found" });
+    const offset = range?.offset ?? 0;
+    if (offset > size) {
+      const message = `range begins at ${offset}, the blob has ${size} bytes`;
+      return this.#write({ kind: "refused", code: "BAD_REQUEST", message });
+    }
+    const end = range === undefined ? size : Math.min(size, offset + range.length);
+    const answer: Answer = { hash, at: offset, end, length: end - offset };
+    let first: Uint8Array;
+    try {
+      first = this.#read(answer);
+    } catch (error) {
+      this.#report(error as Error, hash);
+      return this.#write({ kind: "not-found" });
+    }
+    this.#write({ kind: "found", totalLength: BigInt(size) });
+    this.#answer = answer;
+    this.#sent(answer, first);
+  }
+
+  #sendPiece(answer: Answer): void {
+    this.#sent(answer, this.#read(answer));
+  }
+
+  #read({ hash, at, end }: Answer): Uint8Array {
+    return at === end ? new Uint8Array() : this.store.readSync!(hash, at, Math.min(READ_SIZE, end - at));
+  }
+
+  #sent(answer: Answer, piece: Uint8Array): void {
+    this.stream.write(piece);
+    answer.at += piece.length;
+    if (answer.at < answer.end) return;
+    this.#answer = undefined;
+    this.options.onTransfer?.({ session: this.session, hash: answer.hash, bytes: answer.length });
+  }
+
+  async #answerAsync(hash: Uint8Array, range: { offset: number; length: number } | undefined): Promise<void> {
+    let bytes: Uint8Array | undefined;
+    try {
+      bytes = await this.store.get(hash);
+    } catch (error) {
+      this.#report(error as Error, hash);
+    }
+    if (bytes === undefined) return this.#write({ kind: "not-found" });
+    const offset = Math.min(range?.offset ?? 0, bytes.length);
+    const part = bytes.subarray(offset, offset + (range?.length ?? bytes.length));
+    this.#write({ kind: "found", totalLength: BigInt(bytes.length) });
+    this.stream.write(part);
+    this.options.onTransfer?.({ session: this.session, hash, bytes: part.length });
+  }
+
+  async #have(hashes: readonly Uint8Array[]): Promise<void> {
+    const bitmap = new Uint8Array(Math.ceil(hashes.length / 8));
+    for (let i = 0; i < hashes.length; i++) {
+      const allowed = this.options.allow?.(this.session.peerId, hashes[i]) !== false;
+      if (allowed && await this.store.has(hashes[i])) bitmap[i >>> 3] |= 1 << (i & 7);
+    }
+    this.#write({ kind: "have-reply", bitmap });
+  }
+
+  /** Answers in order: nothing else is taken up until `work` is done. */
+  #later(work: Promise<void>): void {
+    this.#waiting = true;
+    work.catch((error) => this.#abort(error)).finally(() => {
+      this.#waiting = this.#busy = false;
+      this.#pump();
+    });
+  }
+
+  #write(header: TransferHeader): void {
+    this.stream.write(frameMessage(encodeTransferHeader(header)));
+  }
+
+  /** Something broke in the middle of a blob: only the end of the stream can say so. */
+  #abort(error: Error): void {
+    if (this.stream.error === undefined) {
+      this.#report(error, this.#answer?.hash ?? new Uint8Array());
+      this.stream.abort(ErrorCode.INTERNAL_ERROR);
+    }
+    this.#end();
+  }
+
+  #report(error: Error, hash: Uint8Array): void {
+    const level = error instanceof SourceChangedError ? "warn" : "error";
+    getLogger(["hawser", "blob"])[level]("Cannot serve blob {hash}: {error}", { hash: toHex(hash), error });
+    this.options.onError?.(error, hash);
+  }
+
+  #end(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#answer = undefined;
+    this.onOver();
+  }
+}
