@@ -4,6 +4,7 @@ import {
   generateKeyPair,
   publicKeyOf,
   sharedSecret,
+  type X25519Driver,
   x25519Driver,
   type X25519DriverName,
 } from "../../src/crypto/x25519.ts";
@@ -23,6 +24,8 @@ const LOW_ORDER = [
   "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
   "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
   "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+  "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+  "0000000000000000000000000000000000000000000000000000000000000080",
 ];
 
 for (const name of ["native", "noble"] satisfies X25519DriverName[]) {
@@ -75,6 +78,15 @@ for (const name of ["native", "noble"] satisfies X25519DriverName[]) {
   });
 }
 
+/** The secret in hex; points of low order, which chance finds often among odd ones, are refused. */
+function outcome(driver: X25519Driver, secret: Uint8Array, point: Uint8Array): string {
+  try {
+    return toHex(driver.sharedSecret(secret, point));
+  } catch {
+    return "refused";
+  }
+}
+
 const bytes32 = fc.uint8Array({ minLength: 32, maxLength: 32 });
 
 Deno.test("x25519: native and noble give the same bytes, also for odd public keys", () => {
@@ -84,9 +96,9 @@ Deno.test("x25519: native and noble give the same bytes, also for odd public key
       const point = other.slice();
       if (high) point.fill(0xff, 1);
       assert.deepEqual(native.publicKeyOf(secret), noble.publicKeyOf(secret));
-      assert.deepEqual(native.sharedSecret(secret, point), noble.sharedSecret(secret, point));
+      assert.equal(outcome(native, secret, point), outcome(noble, secret, point));
     }),
-    { numRuns: 50 },
+    { numRuns: 200 },
   );
 });
 
