@@ -20,7 +20,7 @@ const config: { exports: Record<string, string> } = JSON.parse(
 const STEPS: readonly Step[] = [
   { name: "format", args: ["fmt", "--check"] },
   { name: "lint", args: ["lint"] },
-  { name: "types", args: ["check", "."] },
+  { name: "types", args: ["check", "--frozen", "."] },
   { name: "documentation", args: ["doc", "--lint", ...Object.values(config.exports)] },
   { name: "layers", args: ["run", "--allow-read", "scripts/check_layers.ts"] },
   { name: "publish", args: ["publish", "--dry-run", "--allow-dirty"] },

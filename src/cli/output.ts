@@ -29,7 +29,7 @@ export class Output {
   constructor(io: CliIo, options: OutputOptions) {
     this.#io = io;
     this.#options = options;
-    this.#bar = new ProgressBar(io.stderr, io.now, !options.json && !options.quiet);
+    this.#bar = new ProgressBar(io.stderr, io.now, !options.quiet);
   }
 
   /** A line of the result, for people and pipes; nothing under `--json`. */
