@@ -13,6 +13,7 @@ import { toHex } from "../wire/bytes.ts";
 import { shortNodeId } from "../wire/node_id.ts";
 import { encodeTicket } from "../wire/ticket.ts";
 import type { CommandOf } from "./arguments.ts";
+import { errorText } from "./error_text.ts";
 import { FetchWatch } from "./fetch_watch.ts";
 import { formatBytes, formatPlural } from "./format.ts";
 import type { CliIo } from "./io.ts";
@@ -42,7 +43,8 @@ export async function runShare(
 
   const watch = new FetchWatch(chunksOf(shared.ref).map(({ hash }) => hash));
   using _server = serveBlobs(node, store, {
-    onTransfer: ({ session, hash, bytes }) => watch.served(session.peerName, hash, bytes),
+    onTransfer: ({ session, hash, bytes }) => watch.served(session, hash, bytes),
+    onError: warnOnce(output),
   });
   announce(shared, { event: "ready", ticket, ref: toHex(ref), addresses, path }, output);
   await served(node, watch, output, options.once, signal);
@@ -61,7 +63,7 @@ function served(
     if (signal.aborted) reject(signal.reason);
     const onEnd = async (session: Session): Promise<void> => {
       const { code } = await session.closed;
-      const bytes = watch.closed(session.peerName, code);
+      const bytes = watch.closed(session, code);
       const peer = shortNodeId(session.peerId);
       output.detail(`${peer} is gone (${code})`);
       if (bytes === undefined) return;
@@ -77,6 +79,17 @@ function served(
     };
     accept().catch(reject);
   });
+}
+
+/** Warns of files that cannot be served any more, of each once, however often it is asked for. */
+function warnOnce(output: Output): (error: Error) => void {
+  const warned = new Set<string>();
+  return (error) => {
+    const text = errorText(error);
+    if (warned.has(text)) return;
+    warned.add(text);
+    output.warn(text);
+  };
 }
 
 /** What others need to fetch. */

@@ -1,6 +1,7 @@
 /**
  * Tells which peers have fetched a share completely: those that were given the manifest and then closed their session
- * in order. A peer that only lists, fails or vanishes closes with another code, or not at all.
+ * in order. A peer that only lists, or fails, closes with another code; one whose session drops may come back with a
+ * new one and go on.
  *
  * @module
  */
@@ -12,29 +13,56 @@ export const CLOSE_FETCHED = 0;
 /** Code with which a command closes its session when it did not fetch, or not to the end. */
 export const CLOSE_NOT_FETCHED = 1;
 
+/** Peers remembered after their session dropped: whoever vanishes for good must not cost memory for good. */
+const MAX_PEERS = 1024;
+
+/** What is known of a session: who is at its other end. */
+export interface WatchedSession {
+  /** The peer's id as text. */
+  readonly peerName: string;
+}
+
+interface PeerRecord {
+  bytes: number;
+  hasManifest: boolean;
+}
+
 /** Watches the peers of one share. */
 export class FetchWatch {
-  #wanted: ReadonlySet<string>;
-  #served = new Map<string, { bytes: number; hasManifest: boolean }>();
+  readonly #manifest: ReadonlySet<string>;
+  readonly #peers = new Map<string, PeerRecord>();
+  /** The same by session: making a peer's name for every small file would cost more than serving it. */
+  readonly #sessions = new WeakMap<WatchedSession, PeerRecord>();
 
   /** @param manifest addresses of the chunks of the manifest. */
   constructor(manifest: Iterable<Uint8Array>) {
-    this.#wanted = new Set(Array.from(manifest, toHex));
+    this.#manifest = new Set(Array.from(manifest, toHex));
   }
 
-  /** Notes that `bytes` of the blob `hash` went to `peer`. */
-  served(peer: string, hash: Uint8Array, bytes: number): void {
-    let record = this.#served.get(peer);
-    if (record === undefined) this.#served.set(peer, record = { bytes: 0, hasManifest: false });
+  /** Notes that `bytes` of the blob `hash` went out on `session`. */
+  served(session: WatchedSession, hash: Uint8Array, bytes: number): void {
+    const record = this.#sessions.get(session) ?? this.#begin(session);
     record.bytes += bytes;
-    // The hash in hex of every small file would cost more than serving it: only until the manifest was seen.
-    record.hasManifest ||= this.#wanted.has(toHex(hash));
+    // The manifest comes first: hex is made for few blobs only.
+    record.hasManifest ||= this.#manifest.has(toHex(hash));
   }
 
-  /** Notes that the session of `peer` ended. Returns the bytes sent when it had fetched completely. */
-  closed(peer: string, code: number): number | undefined {
-    const record = this.#served.get(peer);
-    this.#served.delete(peer);
+  /** Notes that a session ended with `code`. Returns the bytes sent to the peer when it has fetched completely. */
+  closed(session: WatchedSession, code: number): number | undefined {
+    const record = this.#sessions.get(session);
+    if (code === CLOSE_FETCHED || code === CLOSE_NOT_FETCHED) this.#peers.delete(session.peerName);
     return record?.hasManifest && code === CLOSE_FETCHED ? record.bytes : undefined;
+  }
+
+  #begin(session: WatchedSession): PeerRecord {
+    const { peerName } = session;
+    let record = this.#peers.get(peerName);
+    if (record === undefined) {
+      record = { bytes: 0, hasManifest: false };
+      this.#peers.set(peerName, record);
+      if (this.#peers.size > MAX_PEERS) this.#peers.delete(this.#peers.keys().next().value!);
+    }
+    this.#sessions.set(session, record);
+    return record;
   }
 }
