@@ -176,10 +176,7 @@ class ServedStream {
   ): void {
     if (size === undefined) return this.#write({ kind: "not-found" });
     const offset = range?.offset ?? 0;
-    if (offset > size) {
-      const message = `range begins at ${offset}, the blob has ${size} bytes`;
-      return this.#write({ kind: "refused", code: "BAD_REQUEST", message });
-    }
+    if (offset > size) return this.#refuseRange(offset, size);
     const end = range === undefined ? size : Math.min(size, offset + range.length);
     const answer: Answer = { hash, at: offset, end, length: end - offset };
     let first: Uint8Array;
@@ -218,11 +215,17 @@ class ServedStream {
       this.#report(error as Error, hash);
     }
     if (bytes === undefined) return this.#write({ kind: "not-found" });
-    const offset = Math.min(range?.offset ?? 0, bytes.length);
+    const offset = range?.offset ?? 0;
+    if (offset > bytes.length) return this.#refuseRange(offset, bytes.length);
     const part = bytes.subarray(offset, offset + (range?.length ?? bytes.length));
     this.#write({ kind: "found", totalLength: BigInt(bytes.length) });
     this.stream.write(part);
     this.options.onTransfer?.({ session: this.session, hash, bytes: part.length });
+  }
+
+  #refuseRange(offset: number, size: number): void {
+    const message = `range begins at ${offset}, the blob has ${size} bytes`;
+    this.#write({ kind: "refused", code: "BAD_REQUEST", message });
   }
 
   async #have(hashes: readonly Uint8Array[]): Promise<void> {
@@ -266,6 +269,8 @@ class ServedStream {
     if (this.#over) return;
     this.#over = true;
     this.#answer = undefined;
+    // Given up by the peer in one direction: the other is of no use then.
+    if (this.stream.error !== undefined) this.stream.abort(ErrorCode.CANCELLED);
     this.onOver();
   }
 }

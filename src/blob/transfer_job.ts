@@ -1,0 +1,95 @@
+/**
+ * A chunk on its way: what was received of it, by whom it was refused, how it is verified.
+ *
+ * @module
+ */
+
+import type { Blake3, Blake3Hasher } from "../crypto/blake3.ts";
+import { equalBytes } from "../wire/bytes.ts";
+import type { ChunkJob } from "./source.ts";
+
+/** Hashers in use at once are few: as many as streams and interrupted chunks. They are kept and used again. */
+export class HasherPool {
+  readonly #free: Blake3Hasher[] = [];
+
+  constructor(readonly blake3: Blake3) {}
+
+  /** Makes sure that `count` hashers are free. */
+  async reserve(count: number): Promise<void> {
+    while (this.#free.length < count) this.#free.push(await this.blake3.createHasher());
+  }
+
+  /** A hasher at its beginning; `undefined` when more are in use than were reserved. */
+  take(): Blake3Hasher | undefined {
+    return this.#free.pop()?.reset();
+  }
+
+  /** Takes a hasher back. */
+  give(hasher: Blake3Hasher): void {
+    this.#free.push(hasher);
+  }
+}
+
+/** One chunk of a fetch. */
+export class TransferJob {
+  /** Bytes received, hashed and written. */
+  received = 0;
+  /** Holders (by index) that cannot give it, with what they did instead. */
+  readonly failures = new Map<number, Error>();
+  /** Times that a holder was too busy for it. */
+  busy = 0;
+  #hasher: Blake3Hasher | undefined;
+  #whole: Uint8Array | undefined;
+
+  constructor(readonly job: ChunkJob, readonly pool: HasherPool) {}
+
+  /** BLAKE3 address. */
+  get hash(): Uint8Array {
+    return this.job.hash;
+  }
+
+  /** Declared size, bytes. */
+  get length(): number {
+    return this.job.length;
+  }
+
+  /** Takes the next bytes. */
+  write(bytes: Uint8Array): void {
+    // A piece that is the whole chunk is hashed at once, below: most chunks are small files in one piece.
+    if (this.#hasher === undefined && bytes.length === this.length) {
+      this.job.write(bytes, 0);
+      this.received = bytes.length;
+      this.#whole = this.pool.blake3.hash(bytes);
+      return;
+    }
+    this.#hasher ??= this.pool.take();
+    if (this.#hasher === undefined) throw new Error("Fetch chunk: no hasher reserved");
+    this.#hasher.update(bytes);
+    this.job.write(bytes, this.received);
+    this.received += bytes.length;
+  }
+
+  /** The hash of what was received, all of it; the hasher is free again. */
+  digest(): Uint8Array {
+    const digest = this.#whole ?? this.#hasher?.digest() ?? this.pool.blake3.hash(new Uint8Array());
+    this.forget();
+    return digest;
+  }
+
+  /** Whether a digest is the chunk's address. */
+  matches(digest: Uint8Array): boolean {
+    return equalBytes(digest, this.hash);
+  }
+
+  /** Starts again from the first byte. */
+  restart(): void {
+    this.received = 0;
+    this.forget();
+  }
+
+  /** Gives the hasher back. */
+  forget(): void {
+    if (this.#hasher !== undefined) this.pool.give(this.#hasher);
+    this.#hasher = this.#whole = undefined;
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * Messages on a byte stream (`protocol.md` 4): each is a varint length (RFC 9000 §16) and that many bytes. A
+ * protocol may mix them with raw bytes whose number a message told.
+ *
+ * @module
+ */
+
+import { DecodeError } from "../errors.ts";
+import { concatBytes } from "../wire/bytes.ts";
+import { varintLength, VarintReader, writeVarint } from "../wire/varint.ts";
+
+/** A message with its length before it. */
+export function frameMessage(message: Uint8Array): Uint8Array {
+  const head = varintLength(message.length);
+  const out = new Uint8Array(head + message.length);
+  writeVarint(out, 0, message.length);
+  out.set(message, head);
+  return out;
+}
+
+/** Takes a stream's pieces apart into messages and raw bytes. */
+export class MessageReader {
+  #piece: Uint8Array = new Uint8Array();
+  #at = 0;
+  readonly #varint = new VarintReader(new Uint8Array());
+
+  /**
+   * @param read gives the next piece of the stream, `undefined` when there is none yet.
+   * @param maxMessage bytes; a longer message throws, so that nobody can make the reader keep more.
+   */
+  constructor(readonly read: () => Uint8Array | undefined, readonly maxMessage: number) {}
+
+  /** Whether bytes were read from the stream that belong to no message yet. */
+  get hasRest(): boolean {
+    return this.#at < this.#piece.length;
+  }
+
+  /**
+   * The next message, as a view; `undefined` when it has not arrived completely. Throws {@linkcode DecodeError} when
+   * it is longer than allowed.
+   */
+  message(): Uint8Array | undefined {
+    for (;;) {
+      const available = this.#piece.length - this.#at;
+      if (available > 0) {
+        const head = 1 << (this.#piece[this.#at] >>> 6);
+        if (available >= head) {
+          const length = this.#varint.reset(this.#piece, this.#at).varint();
+          if (length > this.maxMessage) {
+            throw new DecodeError(
+              `Read message: ${length} bytes announced, at most ${this.maxMessage} allowed`,
+            );
+          }
+          if (available >= head + length) {
+            const start = this.#at + head;
+            this.#at = start + length;
+            return this.#piece.subarray(start, this.#at);
+          }
+        }
+      }
+      const more = this.read();
+      if (more === undefined) return undefined;
+      this.#piece = available === 0 ? more : concatBytes([this.#piece.subarray(this.#at), more]);
+      this.#at = 0;
+    }
+  }
+
+  /** At most `limit` raw bytes, as a view; `undefined` when none are there. */
+  raw(limit: number): Uint8Array | undefined {
+    if (this.#at === this.#piece.length) {
+      const more = this.read();
+      if (more === undefined) return undefined;
+      this.#piece = more;
+      this.#at = 0;
+    }
+    const end = Math.min(this.#piece.length, this.#at + limit);
+    const bytes = this.#piece.subarray(this.#at, end);
+    this.#at = end;
+    return bytes;
+  }
+}
