@@ -63,6 +63,8 @@ abstract class CheckedJob implements ChunkJob {
 class JobBatch {
   started = 0;
   completed = 0;
+  /** Whether the source has taken every job. */
+  exhausted = false;
   /** Stops the source at the first failure. */
   readonly stop = new AbortController();
   #failure: { readonly reason: unknown } | undefined;
@@ -109,9 +111,10 @@ async function runJobs(
     signal?.removeEventListener("abort", onAbort);
   }
   batch.throwIfFailed();
-  if (batch.completed !== batch.started) {
+  if (!batch.exhausted || batch.completed !== batch.started) {
+    const of = batch.exhausted ? `${batch.started}` : `${batch.started} or more`;
     throw new TransferProtocolError(
-      `Fetch chunks: the source ended with ${batch.completed} of ${batch.started} chunks complete`,
+      `Fetch chunks: the source ended with ${batch.completed} of ${of} chunks complete`,
     );
   }
 }
@@ -124,7 +127,9 @@ async function settled(
   batch: JobBatch,
 ): Promise<void> {
   const { signal } = batch.stop;
-  const stopped = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+  const stopped = new Promise<void>((resolve) =>
+    signal.addEventListener("abort", () => resolve(), { once: true })
+  );
   const work = (async () => {
     try {
       await source.fetchChunks(jobs, { signal, maxInFlightBytes });
@@ -146,6 +151,7 @@ function* counted(jobs: Iterable<ChunkJob>, batch: JobBatch): Generator<ChunkJob
     batch.started++;
     yield job;
   }
+  batch.exhausted = true;
 }
 
 /** Collects a chunk in memory at a place of a larger array. */
