@@ -254,11 +254,11 @@ export class Endpoint implements ConnectionOwner {
     return this.#transmit;
   }
 
+  /** Something happened on a connection: the next poll asks it for packets and for its deadline. */
   #touch(connection: Connection): void {
     this.#forgetIfGone(connection);
     if (connection.phase === "gone") return;
     this.#ready.add(connection);
-    this.#timers.update(connection);
   }
 
   #forgetIfGone(connection: Connection): void {
@@ -271,8 +271,10 @@ export class Endpoint implements ConnectionOwner {
 
   #sendInitiation(connection: Connection, now: number): void {
     const packet = connection.takeInitiation(now);
-    if (packet !== undefined) { for (const to of connection.candidates) this.#outbox.push({ packet, to }); }
-    this.#timers.update(connection);
+    for (const to of packet === undefined ? [] : connection.candidates) {
+      this.#outbox.push({ packet: packet!, to });
+    }
+    this.#ready.add(connection);
   }
 
   #onResponse(packet: Uint8Array, from: SocketAddress, now: number): void {
@@ -370,7 +372,7 @@ export class Endpoint implements ConnectionOwner {
       this.#forgetIfGone(oldest);
     }
     this.#outbox.push({ packet, to: from });
-    this.#timers.update(connection);
+    this.#ready.add(connection);
   }
 
   /** At most one live session per peer: the newer takes the older's place. */
