@@ -15,7 +15,6 @@ import {
   encodeRequest,
   encodeTransferControl,
   MAX_HEADER_LENGTH,
-  REQUEST_LENGTH,
   type TransferHeader,
 } from "../wire/transfer_message.ts";
 import type { TransferJob } from "./transfer_job.ts";

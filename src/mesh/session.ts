@@ -8,7 +8,7 @@ import { encodeNodeId } from "../wire/node_id.ts";
 import { InvalidArgumentError } from "../errors.ts";
 import type { Connection } from "../transport/connection.ts";
 import { ErrorCode } from "../transport/config.ts";
-import type { SessionEnd } from "../transport/session.ts";
+import type { SessionEnd } from "../transport/session_end.ts";
 import type { Stream } from "../transport/stream.ts";
 import { AsyncQueue } from "./async_queue.ts";
 import { MeshStream } from "./mesh_stream.ts";

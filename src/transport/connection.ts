@@ -21,7 +21,8 @@ import {
 import type { Counters } from "./counters.ts";
 import type { HandshakeResult, InitiatorHandshake } from "./handshake.ts";
 import { ReplayWindow } from "./replay_window.ts";
-import { type SessionEnd, type SessionEvents, SessionState } from "./session.ts";
+import { type SessionEvents, SessionState } from "./session.ts";
+import type { SessionEnd } from "./session_end.ts";
 import type { Stream } from "./stream.ts";
 import type { Timed } from "./timer_queue.ts";
 

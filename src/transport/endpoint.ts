@@ -20,7 +20,7 @@ import {
 import { Connection, type ConnectionOwner } from "./connection.ts";
 import { type Counters, zeroCounters } from "./counters.ts";
 import { hasValidMac1, type Identity, InitiatorHandshake, ReceivedInitiation, tai64n } from "./handshake.ts";
-import { localParameters } from "./session.ts";
+import { localParameters } from "./local_parameters.ts";
 import { TimerQueue } from "./timer_queue.ts";
 
 /** What an endpoint is made of. */

@@ -5,15 +5,7 @@
  * @module
  */
 
-import {
-  DecodeError,
-  type HawserError,
-  NotAuthorizedError,
-  PeerSilentError,
-  ProtocolError,
-  SessionClosedError,
-  SessionReplacedError,
-} from "../errors.ts";
+import { DecodeError, type HawserError, ProtocolError } from "../errors.ts";
 import {
   ackFrameLength,
   type FrameHandler,
@@ -33,7 +25,6 @@ import {
   ErrorCode,
   INITIAL_RTT,
   INITIAL_RTT_LOCAL,
-  MAX_ACK_DELAY,
   MAX_REASSEMBLY_SEGMENTS,
   SHORT_PATH_RTT,
   type TransportOptions,
@@ -43,20 +34,9 @@ import { Pacer } from "./pacer.ts";
 import { PathMtu } from "./path_mtu.ts";
 import { Recovery, type SentPacket } from "./recovery.ts";
 import type { SentFrame } from "./sent_frame.ts";
+import { endByPeer, endByReplacement, endBySilence, endByUs, type SessionEnd } from "./session_end.ts";
 import type { Stream, StreamHeader } from "./stream.ts";
 import { StreamSet, type StreamSetContext } from "./streams.ts";
-
-/** How a session ended. */
-export interface SessionEnd {
-  /** Code of CONNECTION_CLOSE, or the reason's local code. */
-  readonly code: number;
-  /** Text for people. */
-  readonly reason: string;
-  /** Whether the peer closed it. */
-  readonly remote: boolean;
-  /** What work on the session throws from now on. */
-  readonly error: HawserError;
-}
 
 /** What a session tells its owner. */
 export interface SessionEvents {
@@ -181,12 +161,7 @@ export class SessionState implements FrameHandler, StreamSetContext {
     this.#closeFrame = { code, reason };
     this.#closePending = true;
     this.#leave("closing", now);
-    this.#end({
-      code,
-      reason,
-      remote: false,
-      error: error ?? new SessionClosedError(`Use session: closed here${because(code, reason)}`, code, false),
-    });
+    this.#end(endByUs(code, reason, error));
     this.wake();
   }
 
@@ -194,13 +169,7 @@ export class SessionState implements FrameHandler, StreamSetContext {
   replace(): void {
     if (this.#phase !== "open") return;
     this.#phase = "gone";
-    const code = ErrorCode.SESSION_REPLACED;
-    const error = new SessionReplacedError(
-      "Use session: a newer one with the same peer replaced it",
-      code,
-      false,
-    );
-    this.#end({ code, reason: "replaced", remote: false, error });
+    this.#end(endByReplacement());
   }
 
   // --- input ---
@@ -249,15 +218,8 @@ export class SessionState implements FrameHandler, StreamSetContext {
       return;
     }
     if (now >= this.#idleDeadline) {
-      const silent = now - this.lastReceivedAt;
-      const error = new PeerSilentError(
-        `Use session: peer silent for ${Math.round(silent / 1000)} s, idle time-out is ${
-          this.#idleTimeout / 1000
-        } s`,
-        silent,
-      );
       this.#phase = "gone";
-      this.#end({ code: ErrorCode.IDLE_TIMEOUT, reason: "idle time-out", remote: false, error });
+      this.#end(endBySilence(now - this.lastReceivedAt, this.#idleTimeout));
       return;
     }
     if (now >= this.recovery.deadline) this.recovery.onTimeout(now, this);
@@ -382,15 +344,7 @@ export class SessionState implements FrameHandler, StreamSetContext {
   onConnectionClose(code: number, reason: string): void {
     if (this.#phase !== "open") return;
     this.#leave("draining", this.now);
-    const what = `peer closed it${because(code, reason)}`;
-    const error = code === ErrorCode.NOT_AUTHORIZED
-      ? new NotAuthorizedError(
-        `Connect: peer does not accept this node${reason === "" ? "" : `, it says "${reason}"`}`,
-      )
-      : code === ErrorCode.SESSION_REPLACED
-      ? new SessionReplacedError(`Use session: ${what}`, code, true)
-      : new SessionClosedError(`Use session: ${what}`, code, true);
-    this.#end({ code, reason, remote: true, error });
+    this.#end(endByPeer(code, reason));
   }
 
   /** See {@linkcode FrameHandler}. Nobody takes unreliable events yet: they may be dropped (RFC 9221 §5). */
@@ -452,9 +406,9 @@ export class SessionState implements FrameHandler, StreamSetContext {
     const { ranges } = this.#acks;
     if (ranges.length === 0) return 0;
     const delay = Math.floor(this.#acks.delay(now) * 1000 / 8);
-    // Sixty-four ranges of the widest numbers do not fit the smallest packet: the oldest wait for the next ACK.
+    // Sixty-four ranges of wide numbers would fill the smallest packet: the oldest wait for the next ACK.
     let sent: readonly number[] = ranges;
-    while (ackFrameLength(sent, delay) > this.mtu.size - PACKET_OVERHEAD) {
+    while (ackFrameLength(sent, delay) > MAX_ACK_LENGTH) {
       sent = sent.slice(0, sent.length - 2);
     }
     frames.push({ kind: "ack", largest: sent[1] });
@@ -536,26 +490,4 @@ export class SessionState implements FrameHandler, StreamSetContext {
     this.streams.close(end.error);
     this.events.onEnd(end);
   }
-}
-
-function because(code: number, reason: string): string {
-  if (code === ErrorCode.NO_ERROR) return reason === "" ? "" : ` ("${reason}")`;
-  return ` with code 0x${code.toString(16)}${reason === "" ? "" : ` ("${reason}")`}`;
-}
-
-/** What a node tells peers of itself, from its options. */
-export function localParameters(options: TransportOptions, maxDatagramSize: number): TransportParameters {
-  return {
-    maxIdleTimeout: options.idleTimeout,
-    maxUdpPayloadSize: maxDatagramSize,
-    initialMaxData: options.connectionWindow,
-    initialMaxStreamDataBidiLocal: options.streamWindow,
-    initialMaxStreamDataBidiRemote: options.streamWindow,
-    initialMaxStreamsBidi: options.maxStreams,
-    ackDelayExponent: 3,
-    maxAckDelay: MAX_ACK_DELAY,
-    receiveBuffer: options.receiveBuffer,
-    agent: options.agent,
-    features: 0,
-  };
 }

@@ -8,7 +8,7 @@
 
 import { DecodeError } from "../errors.ts";
 import { decodeUtf8, encodeUtf8 } from "./bytes.ts";
-import { varintLength, VarintReader, writeVarint } from "./varint.ts";
+import { varintLength, type VarintReader, writeVarint } from "./varint.ts";
 
 /** Frame types in use. STREAM is 0x08 plus the bits {@linkcode STREAM_OFF}, {@linkcode STREAM_LEN}, {@linkcode STREAM_FIN}. */
 export const FrameType = {

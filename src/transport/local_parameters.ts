@@ -1,0 +1,25 @@
+/**
+ * The transport parameters of a node, from its options.
+ *
+ * @module
+ */
+
+import type { TransportParameters } from "../wire/transport_parameters.ts";
+import { MAX_ACK_DELAY, type TransportOptions } from "./config.ts";
+
+/** What a node tells peers of itself, from its options. */
+export function localParameters(options: TransportOptions, maxDatagramSize: number): TransportParameters {
+  return {
+    maxIdleTimeout: options.idleTimeout,
+    maxUdpPayloadSize: maxDatagramSize,
+    initialMaxData: options.connectionWindow,
+    initialMaxStreamDataBidiLocal: options.streamWindow,
+    initialMaxStreamDataBidiRemote: options.streamWindow,
+    initialMaxStreamsBidi: options.maxStreams,
+    ackDelayExponent: 3,
+    maxAckDelay: MAX_ACK_DELAY,
+    receiveBuffer: options.receiveBuffer,
+    agent: options.agent,
+    features: 0,
+  };
+}
