@@ -9,25 +9,33 @@
 /** Base of every error thrown by this library. */
 export class HawserError extends Error {
   /** Name of the class, stable across versions. */
-  override name = "HawserError";
+  override readonly name: string = "HawserError";
 }
 
 // --- input and formats -------------------------------------------------------------------------------------
 
 /** Thrown before any work when an option or argument is not usable. */
 export class InvalidArgumentError extends HawserError {
-  override name = "InvalidArgumentError";
+  /** Always `InvalidArgumentError`. */
+  override readonly name: string = "InvalidArgumentError";
 }
 
 /** Thrown when bytes or text do not have the form that their format demands. */
 export class DecodeError extends HawserError {
-  override name = "DecodeError";
+  /** Always `DecodeError`. */
+  override readonly name: string = "DecodeError";
 }
 
 /** Thrown when a format declares a version that this release does not read. */
 export class UnsupportedVersionError extends HawserError {
-  override name = "UnsupportedVersionError";
-  /** @param what the format, for the message. @param version the version found. */
+  /** Always `UnsupportedVersionError`. */
+  override readonly name: string = "UnsupportedVersionError";
+  /**
+   * Makes the error.
+   *
+   * @param what the format, for the message.
+   * @param version the version found.
+   */
   constructor(what: string, readonly version: number, options?: ErrorOptions) {
     super(`Decode ${what}: version ${version} is not supported`, options);
   }
@@ -35,13 +43,21 @@ export class UnsupportedVersionError extends HawserError {
 
 /** Thrown when something valid was asked for that this release cannot do. */
 export class UnsupportedError extends HawserError {
-  override name = "UnsupportedError";
+  /** Always `UnsupportedError`. */
+  override readonly name: string = "UnsupportedError";
 }
 
 /** Thrown when input exceeds a limit; the limit is an option or a documented constant. */
 export class LimitExceededError extends HawserError {
-  override name = "LimitExceededError";
-  /** @param limit the limit's name. @param actual what was found. @param maximum what is allowed. */
+  /** Always `LimitExceededError`. */
+  override readonly name: string = "LimitExceededError";
+  /**
+   * Makes the error.
+   *
+   * @param limit the limit's name.
+   * @param actual what was found.
+   * @param maximum what is allowed.
+   */
   constructor(
     message: string,
     readonly limit: string,
@@ -57,8 +73,13 @@ export class LimitExceededError extends HawserError {
 
 /** Thrown when nobody who was asked has the blob. */
 export class BlobNotFoundError extends HawserError {
-  override name = "BlobNotFoundError";
-  /** @param hash BLAKE3 address, hex. */
+  /** Always `BlobNotFoundError`. */
+  override readonly name: string = "BlobNotFoundError";
+  /**
+   * Makes the error.
+   *
+   * @param hash BLAKE3 address, hex.
+   */
   constructor(message: string, readonly hash: string, options?: ErrorOptions) {
     super(message, options);
   }
@@ -66,8 +87,15 @@ export class BlobNotFoundError extends HawserError {
 
 /** Thrown when bytes do not hash to their address: corrupted at rest, or sent by a wrong or hostile holder. */
 export class HashMismatchError extends HawserError {
-  override name = "HashMismatchError";
-  /** @param expected address, hex. @param actual what the bytes hash to, hex. @param holder who sent them. */
+  /** Always `HashMismatchError`. */
+  override readonly name: string = "HashMismatchError";
+  /**
+   * Makes the error.
+   *
+   * @param expected address, hex.
+   * @param actual what the bytes hash to, hex.
+   * @param holder who sent them.
+   */
   constructor(
     readonly expected: string,
     readonly actual: string,
@@ -83,8 +111,14 @@ export class HashMismatchError extends HawserError {
 
 /** Thrown when content is longer or shorter than its reference declares. */
 export class SizeMismatchError extends HawserError {
-  override name = "SizeMismatchError";
-  /** @param expected declared size, bytes. @param actual size found, bytes. */
+  /** Always `SizeMismatchError`. */
+  override readonly name: string = "SizeMismatchError";
+  /**
+   * Makes the error.
+   *
+   * @param expected declared size, bytes.
+   * @param actual size found, bytes.
+   */
   constructor(message: string, readonly expected: number, readonly actual: number, options?: ErrorOptions) {
     super(message, options);
   }
@@ -92,8 +126,13 @@ export class SizeMismatchError extends HawserError {
 
 /** Thrown when a file served in place is no longer what was hashed. */
 export class SourceChangedError extends HawserError {
-  override name = "SourceChangedError";
-  /** @param path the file. */
+  /** Always `SourceChangedError`. */
+  override readonly name: string = "SourceChangedError";
+  /**
+   * Makes the error.
+   *
+   * @param path the file.
+   */
   constructor(readonly path: string, detail: string, options?: ErrorOptions) {
     super(`Read "${path}": file changed since it was hashed (${detail})`, options);
   }
@@ -101,8 +140,13 @@ export class SourceChangedError extends HawserError {
 
 /** Thrown when a holder refuses a request; `code` is a {@linkcode RefusalCode}. */
 export class TransferRefusedError extends HawserError {
-  override name = "TransferRefusedError";
-  /** @param code why, as the holder says. */
+  /** Always `TransferRefusedError`. */
+  override readonly name: string = "TransferRefusedError";
+  /**
+   * Makes the error.
+   *
+   * @param code why, as the holder says.
+   */
   constructor(message: string, readonly code: string, options?: ErrorOptions) {
     super(message, options);
   }
@@ -110,18 +154,25 @@ export class TransferRefusedError extends HawserError {
 
 /** Thrown when a peer breaks the blob transfer protocol (`content.md` 2). */
 export class TransferProtocolError extends HawserError {
-  override name = "TransferProtocolError";
+  /** Always `TransferProtocolError`. */
+  override readonly name: string = "TransferProtocolError";
 }
 
 /** Thrown when a store's files are damaged, or a store is used after `close`. */
 export class StoreError extends HawserError {
-  override name = "StoreError";
+  /** Always `StoreError`. */
+  override readonly name: string = "StoreError";
 }
 
 /** Thrown when another process has the store or the destination open. */
 export class LockedError extends HawserError {
-  override name = "LockedError";
-  /** @param path the locked file. */
+  /** Always `LockedError`. */
+  override readonly name: string = "LockedError";
+  /**
+   * Makes the error.
+   *
+   * @param path the locked file.
+   */
   constructor(message: string, readonly path: string, options?: ErrorOptions) {
     super(message, options);
   }
@@ -131,8 +182,13 @@ export class LockedError extends HawserError {
 
 /** Thrown when a manifest entry would be written outside the destination, or not as itself. */
 export class UnsafePathError extends HawserError {
-  override name = "UnsafePathError";
-  /** @param path the entry's path, as found. */
+  /** Always `UnsafePathError`. */
+  override readonly name: string = "UnsafePathError";
+  /**
+   * Makes the error.
+   *
+   * @param path the entry's path, as found.
+   */
   constructor(message: string, readonly path: string, options?: ErrorOptions) {
     super(message, options);
   }
@@ -140,13 +196,20 @@ export class UnsafePathError extends HawserError {
 
 /** Thrown when a directory manifest is well formed but contradicts itself. */
 export class ManifestError extends HawserError {
-  override name = "ManifestError";
+  /** Always `ManifestError`. */
+  override readonly name: string = "ManifestError";
 }
 
 /** Thrown when a file system call fails; `cause` is the system's error, `code` its name such as `EACCES`. */
 export class FileSystemError extends HawserError {
-  override name = "FileSystemError";
-  /** @param path what the call was about. @param code system error name, if known. */
+  /** Always `FileSystemError`. */
+  override readonly name: string = "FileSystemError";
+  /**
+   * Makes the error.
+   *
+   * @param path what the call was about.
+   * @param code system error name, if known.
+   */
   constructor(message: string, readonly path: string, readonly code?: string, options?: ErrorOptions) {
     super(message, options);
   }
@@ -154,13 +217,19 @@ export class FileSystemError extends HawserError {
 
 /** Thrown when the file system has no room for what is to be written. */
 export class DiskFullError extends FileSystemError {
-  override name = "DiskFullError";
+  /** Always `DiskFullError`. */
+  override readonly name: string = "DiskFullError";
 }
 
 /** Thrown before any work when the runtime's permissions do not suffice; the message names the flags. */
 export class PermissionDeniedError extends HawserError {
-  override name = "PermissionDeniedError";
-  /** @param flags command-line flags to add, such as `--allow-read=/srv`. */
+  /** Always `PermissionDeniedError`. */
+  override readonly name: string = "PermissionDeniedError";
+  /**
+   * Makes the error.
+   *
+   * @param flags command-line flags to add, such as `--allow-read=/srv`.
+   */
   constructor(message: string, readonly flags: readonly string[], options?: ErrorOptions) {
     super(message, options);
   }
@@ -170,8 +239,13 @@ export class PermissionDeniedError extends HawserError {
 
 /** Thrown when nobody answered the handshake within its schedule (`protocol.md` 2.1). */
 export class HandshakeTimeoutError extends HawserError {
-  override name = "HandshakeTimeoutError";
-  /** @param addresses where the peer was looked for. */
+  /** Always `HandshakeTimeoutError`. */
+  override readonly name: string = "HandshakeTimeoutError";
+  /**
+   * Makes the error.
+   *
+   * @param addresses where the peer was looked for.
+   */
   constructor(message: string, readonly addresses: readonly string[], options?: ErrorOptions) {
     super(message, options);
   }
@@ -179,13 +253,19 @@ export class HandshakeTimeoutError extends HawserError {
 
 /** Thrown when the peer is there but does not accept this node: mesh key differs, or its `authorize` said no. */
 export class NotAuthorizedError extends HawserError {
-  override name = "NotAuthorizedError";
+  /** Always `NotAuthorizedError`. */
+  override readonly name: string = "NotAuthorizedError";
 }
 
 /** Thrown when a peer that answered earlier says nothing any more. */
 export class PeerSilentError extends HawserError {
-  override name = "PeerSilentError";
-  /** @param silentMs how long nothing was heard, milliseconds. */
+  /** Always `PeerSilentError`. */
+  override readonly name: string = "PeerSilentError";
+  /**
+   * Makes the error.
+   *
+   * @param silentMs how long nothing was heard, milliseconds.
+   */
   constructor(message: string, readonly silentMs: number, options?: ErrorOptions) {
     super(message, options);
   }
@@ -193,8 +273,14 @@ export class PeerSilentError extends HawserError {
 
 /** Thrown by work on a session that ended; `code` is the application's or transport's error code. */
 export class SessionClosedError extends HawserError {
-  override name = "SessionClosedError";
-  /** @param code error code of CONNECTION_CLOSE. @param remote whether the peer closed it. */
+  /** Always `SessionClosedError`. */
+  override readonly name: string = "SessionClosedError";
+  /**
+   * Makes the error.
+   *
+   * @param code error code of CONNECTION_CLOSE.
+   * @param remote whether the peer closed it.
+   */
   constructor(message: string, readonly code: number, readonly remote: boolean, options?: ErrorOptions) {
     super(message, options);
   }
@@ -202,13 +288,19 @@ export class SessionClosedError extends HawserError {
 
 /** Thrown by streams of a session that a newer one from the same peer replaced: the peer restarted. */
 export class SessionReplacedError extends SessionClosedError {
-  override name = "SessionReplacedError";
+  /** Always `SessionReplacedError`. */
+  override readonly name: string = "SessionReplacedError";
 }
 
 /** Thrown when a peer breaks the transport protocol; the session is closed with `code`. */
 export class ProtocolError extends HawserError {
-  override name = "ProtocolError";
-  /** @param code transport error code, RFC 9000 §20.1. */
+  /** Always `ProtocolError`. */
+  override readonly name: string = "ProtocolError";
+  /**
+   * Makes the error.
+   *
+   * @param code transport error code, RFC 9000 §20.1.
+   */
   constructor(message: string, readonly code: number, options?: ErrorOptions) {
     super(message, options);
   }
@@ -216,8 +308,14 @@ export class ProtocolError extends HawserError {
 
 /** Thrown by a stream that either side abandoned with RESET_STREAM or STOP_SENDING. */
 export class StreamResetError extends HawserError {
-  override name = "StreamResetError";
-  /** @param code application error code. @param remote whether the peer did it. */
+  /** Always `StreamResetError`. */
+  override readonly name: string = "StreamResetError";
+  /**
+   * Makes the error.
+   *
+   * @param code application error code.
+   * @param remote whether the peer did it.
+   */
   constructor(message: string, readonly code: number, readonly remote: boolean, options?: ErrorOptions) {
     super(message, options);
   }
@@ -225,10 +323,12 @@ export class StreamResetError extends HawserError {
 
 /** Thrown when the local address cannot be bound, or the socket fails. */
 export class SocketError extends HawserError {
-  override name = "SocketError";
+  /** Always `SocketError`. */
+  override readonly name: string = "SocketError";
 }
 
 /** Thrown by work on a node that was closed. */
 export class NodeClosedError extends HawserError {
-  override name = "NodeClosedError";
+  /** Always `NodeClosedError`. */
+  override readonly name: string = "NodeClosedError";
 }

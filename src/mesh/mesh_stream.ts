@@ -15,8 +15,21 @@ export class MeshStream {
   #readable: ReadableStream<Uint8Array> | undefined;
   #writable: WritableStream<Uint8Array> | undefined;
 
-  /** Made by a session. @param transport the stream below. */
-  constructor(readonly transport: Stream) {}
+  /**
+   * The stream below, for what moves bulk inside the library.
+   *
+   * @internal
+   */
+  readonly transport: Stream;
+
+  /**
+   * Made by a session.
+   *
+   * @internal
+   */
+  constructor(transport: Stream) {
+    this.transport = transport;
+  }
 
   /** Stream id, RFC 9000 §2.1. */
   get id(): number {

@@ -73,8 +73,20 @@ export class Session implements AsyncDisposable {
   #held: Stream[] | undefined;
   #end: SessionEnd | undefined;
 
-  /** Made by a node. */
-  constructor(readonly node: MeshNode, readonly connection: Connection, held: boolean) {
+  /**
+   * The transport below. For the mesh.
+   *
+   * @internal
+   */
+  readonly connection: Connection;
+
+  /**
+   * Made by a node.
+   *
+   * @internal
+   */
+  constructor(readonly node: MeshNode, connection: Connection, held: boolean) {
+    this.connection = connection;
     let resolve!: (info: SessionCloseInfo) => void;
     this.closed = new Promise((r) => resolve = r);
     this.#resolveClosed = resolve;
