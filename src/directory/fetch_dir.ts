@@ -89,7 +89,6 @@ export async function fetchDirWith(
   try {
     const { entries, manifestBytes } = await readManifest(source, ref, options);
     const plan = checkManifest(entries, options);
-    if (plan.links.length > 0) requireSymlinks(ACTION, plan.links.length);
     const old = await readOld(destination, pacer);
     const stats = {
       files: plan.files.length,
@@ -103,6 +102,7 @@ export async function fetchDirWith(
       served = true;
       return { ...stats, fetchedBytes: 0, reusedBytes: plan.bytes, installed: false, resumed: false };
     }
+    if (plan.links.length > 0) requireSymlinks(ACTION, plan.links.length);
     checkFreeSpace(destination, plan);
     const staging = await Staging.create(destination, encodedRef);
     let installed = false;

@@ -9,7 +9,10 @@ import { errorCode, fileError } from "../runtime/file_errors.ts";
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from "../runtime/files.ts";
 import { CHUNK_SIZE } from "../wire/blob_ref.ts";
 
-/** A link at the path is an error; a FIFO that took a file's place does not block. Windows has neither flag. */
+/**
+ * A link at the path is an error; a FIFO that took a file's place does not block. Windows has neither flag, and Deno
+ * follows links itself unless everything is allowed: it is by the inode number that a replaced file is told.
+ */
 const OPEN_FLAGS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 /** First size of the buffer: most files fit, and it grows to a chunk when one does not. */
 const FIRST_BUFFER = 256 * 1024;
