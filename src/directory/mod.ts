@@ -33,7 +33,16 @@ export { type SharedFolder, shareFolder } from "./share.ts";
 export { storeDir, type StoreDirResult } from "./store_dir.ts";
 export type { SymlinkPolicy } from "./symlink_rules.ts";
 export type { SkippedEntry } from "./walk.ts";
-export type { BlobStore } from "../blob/store.ts";
-export type { ChunkSource } from "../blob/source.ts";
-export type { BlobRef } from "../wire/blob_ref.ts";
-export type { DirEntry } from "../wire/dir_manifest.ts";
+export type {
+  BlobRange,
+  BlobStat,
+  BlobStore,
+  GcOptions,
+  GcResult,
+  StoreCallOptions,
+  SyncReadableStore,
+  VerifyResult,
+} from "../blob/store.ts";
+export type { ChunkJob, ChunkSource, FetchChunksOptions } from "../blob/source.ts";
+export type { BlobRef, ChunkRef, Encoding, ManifestRef, SmallRef, TreeRef } from "../wire/blob_ref.ts";
+export type { DirectoryEntry, DirEntry, FileEntry, SymlinkEntry } from "../wire/dir_manifest.ts";

@@ -5,6 +5,7 @@
  */
 
 import { FolderBlobStore } from "../blob/folder_store.ts";
+import type { BlobStore, SyncReadableStore } from "../blob/store.ts";
 import type { BlobRef, ChunkRef } from "../wire/blob_ref.ts";
 import { CHUNK_SIZE } from "../wire/blob_ref.ts";
 import { openRoot, scanInto, type ScanOptions, type ScanStats } from "./scan.ts";
@@ -12,7 +13,7 @@ import { openRoot, scanInto, type ScanOptions, type ScanStats } from "./scan.ts"
 /** A directory that can be served. */
 export interface SharedFolder {
   /** Serves the files in place and the manifest from memory. The caller's to close. */
-  readonly store: FolderBlobStore;
+  readonly store: BlobStore & SyncReadableStore;
   /** Reference of the manifest: give it to whoever is to fetch the directory. */
   readonly ref: BlobRef;
   /** What was read. */

@@ -34,7 +34,8 @@ export function fileError(error: unknown, action: string, path: string, scope: s
   const system = error as SystemError;
   const flag = missingPermission(system);
   if (flag !== undefined) {
-    const flags = [`${flag}=${scope}`];
+    // What Deno wants for /dev, /proc and /sys, whatever the path flags say.
+    const flags = [flag === "--allow-all" ? flag : `${flag}=${scope}`];
     return new PermissionDeniedError(
       `${action} "${path}": permission is missing, run with ${flags[0]}`,
       flags,
