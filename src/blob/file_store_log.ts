@@ -48,6 +48,8 @@ export class PackLog {
 
   /** Packs with records that are not known to be durable. */
   readonly #dirty = new Set<Pack>();
+  /** Packs that are being synced. */
+  #inSync: readonly Pack[] = [];
   /** Number of records appended, and how many of them are durable. */
   #appended = 0;
   #durable = 0;
@@ -158,9 +160,10 @@ export class PackLog {
     const pack = this.#active;
     if (pack === undefined) return;
     this.#active = undefined;
-    if (!this.#dirty.has(pack)) this.#retire(pack);
+    // One that is in work at the disk is retired when that is done.
+    if (!this.#dirty.has(pack) && !this.#inSync.includes(pack)) this.#retire(pack);
     // Nobody waits with this policy, but then a pack at most is lost with the power.
-    else if (this.#options.fsync === "never") this.durable().catch((error) => this.#failure ??= error);
+    if (this.#options.fsync === "never") this.durable().catch((error) => this.#failure ??= error);
   }
 
   /** Removes a sealed pack whose records are all durable elsewhere or no longer wanted. Durable when it returns. */
@@ -251,7 +254,7 @@ export class PackLog {
 
   #syncNow(): void {
     try {
-      for (const pack of this.#dirty) this.#files.syncNow(pack.fd!, pack.name);
+      for (const pack of new Set([...this.#inSync, ...this.#dirty])) this.#files.syncNow(pack.fd!, pack.name);
     } catch (error) {
       this.#failure = error;
       throw error;
@@ -267,17 +270,19 @@ export class PackLog {
       // Whoever appends in this turn of the event loop is still in time.
       await Promise.resolve();
       const target = this.#appended;
-      const packs = [...this.#dirty];
+      const packs = this.#inSync = [...this.#dirty];
       this.#dirty.clear();
       // All of them end before any file may be closed.
       const results = await Promise.allSettled(packs.map((pack) => this.#files.sync(pack.fd!, pack.name)));
       for (const result of results) if (result.status === "rejected") throw result.reason;
       this.#durable = target;
+      this.#inSync = [];
       this.#retireAll(packs);
     } catch (error) {
       this.#failure = error;
       throw error;
     } finally {
+      this.#inSync = [];
       this.#syncing = undefined;
     }
   }

@@ -26,7 +26,6 @@ export * from "./source.ts";
 export * from "./store.ts";
 export {
   BlobHasher,
-  chunkBytes,
   type ChunkedContent,
   chunkStream,
   type ChunkStreamOptions,

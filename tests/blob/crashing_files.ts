@@ -6,7 +6,8 @@
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type OpenMode, StoreFiles } from "../../src/blob/file_store_files.ts";
+import type { OpenMode } from "../../src/blob/file_store_files.ts";
+import { QuickFiles } from "./file_store_support.ts";
 
 /** Thrown by every call from the crash on. */
 export class Crash extends Error {
@@ -25,19 +26,25 @@ interface Durable {
 export type Random = () => number;
 
 /** Runs the store's file calls until call number `crashAt`, and keeps account of what is durable. */
-export class CrashingFiles extends StoreFiles {
+export class CrashingFiles extends QuickFiles {
   /** Calls so far that change something. */
   calls = 0;
   readonly #folder: string;
-  readonly #crashAt: number;
+  #crashAt: number;
   readonly #durable = new Map<string, Durable>();
   /** Removed, but the folder was not synced since: content at removal. */
   readonly #removed = new Map<string, Durable & { latest: Uint8Array }>();
 
-  constructor(folder: string, crashAt = Infinity) {
+  /** @param previous Another process's calls on the same folder, of which not everything is durable yet. */
+  constructor(folder: string, crashAt = Infinity, previous?: CrashingFiles) {
     super(folder);
     this.#folder = folder;
     this.#crashAt = crashAt;
+    if (previous !== undefined) {
+      for (const [name, durable] of previous.#durable) this.#durable.set(name, { ...durable });
+      for (const [name, removed] of previous.#removed) this.#removed.set(name, removed);
+      return;
+    }
     // What is there already got there long ago.
     for (const name of existsSync(folder) ? this.list() : []) {
       this.#durable.set(name, { content: this.#read(name), isListed: true });
@@ -88,6 +95,11 @@ export class CrashingFiles extends StoreFiles {
     if (durable !== undefined) this.#removed.set(name, { ...durable, latest: this.#read(name) });
     this.#durable.delete(name);
     super.unlink(name);
+  }
+
+  /** The process is killed between two calls. */
+  kill(): void {
+    this.#crashAt = this.calls;
   }
 
   /** Whether the crash happened. */

@@ -40,3 +40,8 @@ export async function withTempDir<T>(fn: (path: string) => T | Promise<T>): Prom
   using dir = tempDir();
   return await fn(dir.path);
 }
+
+/** Registers a test that works in a temporary folder, and may do nothing else. */
+export function testInTempDir(title: string, work: (path: string) => Promise<void>): void {
+  Deno.test(title, { permissions: tempPermissions }, () => withTempDir(work));
+}
