@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
+import fc from "fast-check";
 import type { ChunkJob, ChunkSource, FetchChunksOptions } from "../../src/blob/source.ts";
 import { MemoryBlobStore } from "../../src/blob/memory_store.ts";
 import { StoreChunkSource } from "../../src/blob/store_source.ts";
@@ -22,7 +24,7 @@ import { type BlobRef, blobUri, encodeBlobRef, smallRef } from "../../src/wire/b
 import { type DirEntry, encodeDirManifest } from "../../src/wire/dir_manifest.ts";
 import { referenceOf } from "../../src/blob/chunking.ts";
 import { tempPermissions as permissions, withTempDir } from "../support/temp.ts";
-import { compareTrees, makeTree, namesIn } from "../support/tree.ts";
+import { compareTrees, describeTree, makeTree, namesIn } from "../support/tree.ts";
 import { storeManifest } from "./directory_cases.ts";
 
 const OLD_TREE = { files: { "keep.txt": "kept", "deep/er": "still" } };
@@ -136,6 +138,66 @@ Deno.test("hostile manifest: no manifest at all", { permissions }, () =>
       (error) => error instanceof LimitExceededError,
     );
   }));
+
+Deno.test(
+  "hostile manifest: whatever is accepted stays inside",
+  { permissions: { read: true, write: true } },
+  () =>
+    withTempDir(async (temp) => {
+      const step = fc.constantFrom("a", "b", "c", "..", ".", "", "to", "canary", "/", "a\0");
+      const steps = fc.array(step, { minLength: 1, maxLength: 4 }).map((steps) => steps.join("/"));
+      const plain = fc.array(fc.constantFrom("a", "b", "c"), { minLength: 1, maxLength: 3 }).map((steps) =>
+        steps.join("/")
+      );
+      const path = fc.oneof({ weight: 4, arbitrary: plain }, { weight: 1, arbitrary: steps });
+      const mode = fc.constantFrom(0, 0o100644, 0o104755, 0o40755, 0o40700);
+      const entry = fc.oneof(
+        path.map((path) => file(path)),
+        fc.record({ kind: fc.constant("dir" as const), path, mode }),
+        fc.record({ kind: fc.constant("symlink" as const), path, target: steps }),
+      );
+      const store = new MemoryBlobStore();
+      await store.put(new TextEncoder().encode("evil"));
+      makeTree(join(temp, "expected"), OLD_TREE);
+      let accepted = 0;
+      await fc.assert(
+        fc.asyncProperty(fc.array(entry, { maxLength: 4 }), fc.boolean(), async (entries, exists) => {
+          const home = join(temp, "home");
+          makeTree(join(home, "canary"), OLD_TREE);
+          if (exists) makeTree(join(home, "to"), OLD_TREE);
+          const ref = await storeManifest(store, entries);
+          const result = await fetchDir(new StoreChunkSource(store), ref, join(home, "to")).catch((error) =>
+            error
+          );
+          compareTrees(join(home, "canary"), join(temp, "expected"));
+          if (result instanceof Error) {
+            assert(result instanceof UnsafePathError, `${result.stack}`);
+            assert.deepEqual(namesIn(home), exists ? ["canary", "to"] : ["canary"]);
+            if (exists) compareTrees(join(home, "to"), join(temp, "expected"));
+          } else {
+            accepted++;
+            assert.deepEqual(namesIn(home), ["canary", "to"]);
+            // Exactly what was asked for: every entry, and the directories on the way to it.
+            const paths = new Set<string>();
+            for (const { path } of entries) {
+              for (let at = path; at !== ""; at = at.slice(0, Math.max(0, at.lastIndexOf("/")))) {
+                paths.add(at);
+              }
+            }
+            const lines = describeTree(join(home, "to"));
+            assert.equal(lines.length, paths.size, lines.join("\n"));
+            for (const { path, kind } of entries) {
+              const start = kind === "symlink" ? "link" : kind;
+              assert(lines.some((line) => line.startsWith(start) && line.includes(`"${path}"`)), path);
+            }
+          }
+          rmSync(home, { recursive: true });
+        }),
+        { numRuns: 150, interruptAfterTimeLimit: 15_000 },
+      );
+      assert(accepted > 10);
+    }),
+);
 
 /** A source that gives manifests honestly and does with later jobs what `behave` says. */
 class BadSource implements ChunkSource {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { rmSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { MemoryBlobStore } from "../../src/blob/memory_store.ts";
@@ -10,6 +10,7 @@ import { referenceOfPath } from "../../src/directory/reference.ts";
 import { scanDir } from "../../src/directory/scan.ts";
 import { shareFolder } from "../../src/directory/share.ts";
 import { storeDir } from "../../src/directory/store_dir.ts";
+import { FileSystemError } from "../../src/errors.ts";
 import { encodeUtf8 } from "../../src/wire/bytes.ts";
 import { withTempDir } from "../support/temp.ts";
 import { compareTrees, makeTree, namesIn, type TreeSpec } from "../support/tree.ts";
@@ -58,13 +59,14 @@ const path = fc.array(name, { minLength: 1, maxLength: 4 }).map((names) => names
 const content = fc.oneof(
   fc.constantFrom("", "x", "same", "#!/bin/sh\n"),
   fc.uint8Array({ maxLength: 400 }),
-  fc.constantFrom(4096, 262_144, 262_145).map((length) => new Uint8Array(length).fill(7)),
+  // A size stands for that many bytes: a counterexample that spells them out helps nobody.
+  fc.constantFrom(4096, 262_144, 262_145),
 );
-const fileMode = fc.constantFrom(0o644, 0o644, 0o755, 0o600, 0o444, 0o400, 0o777, 0o000, 0o200, 0o711);
+const fileMode = fc.constantFrom(0o644, 0o644, 0o755, 0o600, 0o444, 0o400, 0o777, 0o711);
 const dirMode = fc.constantFrom(0o755, 0o755, 0o700, 0o777, 0o555, 0o500, 0o711);
 
 /** Entries by path, such that none lies below one that is no directory. */
-const tree: fc.Arbitrary<TreeSpec> = fc.array(
+const tree = fc.array(
   fc.tuple(
     path,
     fc.oneof(
@@ -74,7 +76,11 @@ const tree: fc.Arbitrary<TreeSpec> = fc.array(
     ),
   ),
   { maxLength: 12 },
-).map((entries) => {
+);
+
+type Entries = typeof tree extends fc.Arbitrary<infer T> ? T : never;
+
+function specOf(entries: Entries): TreeSpec {
   const files: Record<string, readonly [string | Uint8Array, number]> = {};
   const dirs: Record<string, number> = {};
   const links: Record<string, string> = {};
@@ -87,12 +93,15 @@ const tree: fc.Arbitrary<TreeSpec> = fc.array(
     for (const parent of parents) taken.add(parent);
     taken.add(path);
     if (entry.kind !== "dir") leaves.add(path);
-    if (entry.kind === "file") files[path] = [entry.content, entry.mode];
-    else if (entry.kind === "dir") dirs[path] = entry.mode;
-    else links[path] = entry.target;
+    if (entry.kind === "file") {
+      const { content, mode } = entry;
+      files[path] = [typeof content === "number" ? new Uint8Array(content).fill(7) : content, mode];
+    }
+    if (entry.kind === "dir") dirs[path] = entry.mode;
+    if (entry.kind === "link") links[path] = entry.target;
   }
   return { files, dirs, links };
-});
+}
 
 Deno.test(
   "round trip: any tree keeps its address through share and fetch",
@@ -101,10 +110,10 @@ Deno.test(
     withTempDir(async (temp) => {
       let run = 0;
       await fc.assert(
-        fc.asyncProperty(tree, async (spec) => {
+        fc.asyncProperty(tree, async (entries) => {
           const home = join(temp, `${run++}`);
           const [from, to] = [join(home, "from"), join(home, "to")];
-          makeTree(from, spec);
+          makeTree(from, specOf(entries));
           const store = new MemoryBlobStore();
           const { ref, stats } = await storeDir(store, from);
           assert.deepEqual(stats.skipped, []);
@@ -124,10 +133,31 @@ Deno.test(
           await shared.store.close();
           compareTrees(join(home, "other"), from);
           assert.deepEqual(namesIn(home), ["from", "other", "to"]);
-          rmSync(home, { recursive: true });
         }),
         { numRuns: 60, interruptAfterTimeLimit: 20_000, endOnFailure: true },
       );
+    }),
+);
+
+Deno.test(
+  "round trip: files that their owner cannot read, where that is no hindrance",
+  { permissions },
+  () =>
+    withTempDir(async (temp) => {
+      const from = join(temp, "from");
+      makeTree(from, {
+        files: { secret: ["s", 0o000], drop: ["d", 0o200], large: [new Uint8Array(300_000), 0o000] },
+      });
+      try {
+        closeSync(openSync(join(from, "secret"), "r"));
+      } catch {
+        await assert.rejects(scanDir(from), FileSystemError);
+        return;
+      }
+      const store = new MemoryBlobStore();
+      const { ref } = await storeDir(store, from);
+      await fetchDir(new StoreChunkSource(store), ref, join(temp, "to"));
+      compareTrees(join(temp, "to"), from);
     }),
 );
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -32,7 +32,24 @@ export interface TempDir {
 /** Makes a fresh directory. */
 export function tempDir(): TempDir {
   const path = mkdtempSync(join(tempRoot, "t"));
-  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+  return { path, [Symbol.dispose]: () => removeAll(path) };
+}
+
+function removeAll(path: string): void {
+  try {
+    rmSync(path, { recursive: true, force: true });
+  } catch {
+    // Tests make read-only directories, and do not always run as root.
+    openDirectories(path);
+    rmSync(path, { recursive: true, force: true });
+  }
+}
+
+function openDirectories(path: string): void {
+  chmodSync(path, 0o700);
+  for (const entry of readdirSync(path, { withFileTypes: true })) {
+    if (entry.isDirectory()) openDirectories(join(path, entry.name));
+  }
 }
 
 /** Calls `fn` with the absolute path of a fresh directory, which is removed afterwards. */
