@@ -4,6 +4,7 @@ import { basename, join } from "node:path";
 import fc from "fast-check";
 import { type FileBlobStore, type FsyncPolicy, openWithFiles } from "../../src/blob/file_store.ts";
 import { HashMismatchError } from "../../src/errors.ts";
+import { seeded } from "../support/seeded.ts";
 import { testInTempDir } from "../support/temp.ts";
 import { Crash, CrashingFiles, type Random } from "./crashing_files.ts";
 import { findBlob, flipBit, openQuickly, packsOf } from "./file_store_support.ts";
@@ -176,17 +177,6 @@ async function crashOnce(
   rmSync(folder, { recursive: true });
   rmSync(lost, { recursive: true });
   return calls;
-}
-
-/** Random numbers that a seed repeats (mulberry32). */
-function seeded(seed: number): Random {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
 }
 
 const longStory: Change[] = [

@@ -8,7 +8,8 @@ import {
   LockedError,
   PermissionDeniedError,
 } from "../../src/errors.ts";
-import { patterned, testBlobStore } from "../compliance/blob_store.ts";
+import { testBlobStore } from "../compliance/blob_store.ts";
+import { patterned } from "../support/patterned.ts";
 import { tempDir, tempPermissions as permissions, tempRoot, testInTempDir } from "../support/temp.ts";
 import { damageBlob, packsOf } from "./file_store_support.ts";
 

@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import type { BlobStore } from "../../src/blob/store.ts";
 import { nobleBlake3 } from "../../src/crypto/blake3.ts";
-import { patterned } from "../compliance/blob_store.ts";
+import { patterned } from "../support/patterned.ts";
 
 /** One change of the model. */
 export type Change =

@@ -22,6 +22,7 @@ import {
   type SyncReadableStore,
 } from "../../src/blob/store.ts";
 import { concatBytes, toHex } from "../../src/wire/bytes.ts";
+import { patterned } from "../support/patterned.ts";
 
 /** A store to test. */
 export interface BlobStoreFixture {
@@ -485,11 +486,6 @@ export function testBlobStore(
       { numRuns: 30 },
     );
   });
-}
-
-/** `size` bytes that no two sizes share. */
-export function patterned(size: number): Uint8Array {
-  return Uint8Array.from({ length: size }, (_, i) => (i * 31 + size) % 251);
 }
 
 /** A stream of `bytes`, in pieces of the given sizes, or in one. */
