@@ -20,7 +20,7 @@ import { FileReader } from "./file_reader.ts";
 import { INSTALL_CALLS, type InstallCalls, installTree } from "./install.ts";
 import { type LocalTree, readLocalTree } from "./local_tree.ts";
 import { WorkPacer } from "./pacer.ts";
-import { checkManifest, type ManifestPlan } from "./plan.ts";
+import { checkManifestPaced, type ManifestPlan } from "./plan.ts";
 import { readManifest } from "./read_manifest.ts";
 import { LocalReuse } from "./reuse.ts";
 import { type Leftover, recover, releaseLeftovers, Staging } from "./staging.ts";
@@ -88,7 +88,7 @@ export async function fetchDirWith(
   let served = false;
   try {
     const { entries, manifestBytes } = await readManifest(source, ref, options);
-    const plan = checkManifest(entries, options);
+    const plan = await checkManifestPaced(entries, options, pacer);
     const old = await readOld(destination, pacer);
     const stats = {
       files: plan.files.length,
@@ -108,7 +108,7 @@ export async function fetchDirWith(
     let installed = false;
     try {
       // Known only now that there is a folder to try it in.
-      if (staging.facts.foldsNames) checkManifest(entries, { ...options, foldNames: true });
+      if (staging.facts.foldsNames) await checkManifestPaced(entries, { ...options, foldNames: true }, pacer);
       const trees = old === undefined ? reuse : [old.root, ...reuse];
       const work = new Work(source, plan, staging, options, pacer);
       const counts = await work.run(leftovers, old, trees).finally(() => served = true);

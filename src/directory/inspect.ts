@@ -15,7 +15,7 @@ import { statOf } from "./destination.ts";
 import type { CompareDirOptions, ReadManifestOptions } from "./fetch_options.ts";
 import { type LocalTree, readLocalTree } from "./local_tree.ts";
 import { WorkPacer } from "./pacer.ts";
-import { checkManifest } from "./plan.ts";
+import { checkManifestPaced } from "./plan.ts";
 import { readManifest } from "./read_manifest.ts";
 import { openRoot } from "./scan.ts";
 
@@ -106,7 +106,7 @@ export async function diffDir(
   requireRead(action, absolute);
   const pacer = new WorkPacer(options.signal);
   const { entries } = await readManifest(source, ref, options);
-  const plan = checkManifest(entries, options);
+  const plan = await checkManifestPaced(entries, options, pacer);
   const tree: LocalTree = statOf(action, absolute) === undefined
     ? { root: absolute, records: new Map(), hasOther: false }
     : await readLocalTree(action, openRoot(action, dest), pacer);

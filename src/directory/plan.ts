@@ -18,12 +18,15 @@ import { type BlobRef, chunksOf, decodeBlobRef } from "../wire/blob_ref.ts";
 import { equalBytes, fromHex } from "../wire/bytes.ts";
 import type { DirEntry, FileEntry } from "../wire/dir_manifest.ts";
 import { ChunkTable } from "./chunk_table.ts";
+import type { WorkPacer } from "./pacer.ts";
 import { DEFAULT_MAX_DEPTH, DEFAULT_MAX_ENTRIES, type ManifestLimits } from "./limits.ts";
 import { checkEntryPath, foldPath, parentOf, sortByPath, unsafe } from "./path_rules.ts";
 import { type SymlinkPolicy, symlinkProblem, targetProblem } from "./symlink_rules.ts";
 
 /** BLAKE3 of nothing. */
 const EMPTY_HASH = fromHex("af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262")!;
+/** Entries checked between two looks at the clock. */
+const SLICE = 512;
 /** Permission bits that a fetch applies unless asked for more. */
 const PERMISSION_BITS = 0o777;
 /** The same with setuid, setgid and sticky. */
@@ -96,6 +99,40 @@ export interface ManifestPlan {
  * referenced in a way that this release cannot fetch.
  */
 export function checkManifest(entries: readonly DirEntry[], options: CheckOptions = {}): ManifestPlan {
+  const steps = check(entries, options);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+  }
+}
+
+/** As {@linkcode checkManifest}, with turns of the event loop in between: a million entries take seconds. */
+export async function checkManifestPaced(
+  entries: readonly DirEntry[],
+  options: CheckOptions,
+  pacer: WorkPacer,
+): Promise<ManifestPlan> {
+  const steps = check(entries, options);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+    if (pacer.due) await pacer.pause();
+  }
+}
+
+/** Work on many entries, in slices. */
+type Steps<T> = Generator<void, T, void>;
+
+/** Passes items on, and lets the driver in between slices of them. */
+function* sliced<T>(items: Iterable<T>, visit: (item: T) => void): Steps<void> {
+  let count = 0;
+  for (const item of items) {
+    visit(item);
+    if (++count % SLICE === 0) yield;
+  }
+}
+
+function* check(entries: readonly DirEntry[], options: CheckOptions): Steps<ManifestPlan> {
   const platform = options.platform ?? hostPlatform();
   const maxEntries = options.maxEntries ?? DEFAULT_MAX_ENTRIES;
   if (entries.length > maxEntries) {
@@ -103,10 +140,11 @@ export function checkManifest(entries: readonly DirEntry[], options: CheckOption
     throw new LimitExceededError(message, "maxEntries", entries.length, maxEntries);
   }
   const maxDepth = options.maxDepth ?? DEFAULT_MAX_DEPTH;
-  for (const entry of entries) checkEntryPath(entry.path, platform, maxDepth);
+  yield* sliced(entries, (entry) => checkEntryPath(entry.path, platform, maxDepth));
   const foldNames = options.foldNames ?? platform !== "posix";
-  const names = new NameTable(entries, foldNames ? foldPath : (path) => path);
-  const implied = names.impliedDirs();
+  const names = new NameTable(foldNames ? foldPath : (path) => path);
+  yield* sliced(entries, (entry) => names.add(entry));
+  const implied = yield* names.impliedDirs();
   const links = checkLinks(entries, names, platform, options.symlinks ?? "inside");
   const mask = options.specialModes ? SPECIAL_BITS : PERMISSION_BITS;
   const applied = (mode: number) => mode === 0 ? undefined : mode & mask;
@@ -116,25 +154,28 @@ export function checkManifest(entries: readonly DirEntry[], options: CheckOption
   }
   return {
     dirs: sortByPath(dirs),
-    ...checkFiles(entries, applied, options.maxBytes ?? Number.MAX_SAFE_INTEGER),
+    ...yield* checkFiles(entries, applied, options.maxBytes ?? Number.MAX_SAFE_INTEGER),
     ...links,
     modeMask: mask,
   };
 }
 
-/** All paths of a manifest by what the file system takes them for. The constructor refuses equal ones. */
+/** All paths of a manifest by what the file system takes them for. */
 class NameTable {
   #kinds = new Map<string, DirEntry>();
   #key: (path: string) => string;
 
-  constructor(entries: readonly DirEntry[], key: (path: string) => string) {
+  constructor(key: (path: string) => string) {
     this.#key = key;
-    for (const entry of entries) {
-      const known = this.#kinds.get(key(entry.path));
-      if (known === undefined) this.#kinds.set(key(entry.path), entry);
-      else if (known.path === entry.path) throw unsafe(entry.path, "is there twice");
-      else throw collision(entry.path, known.path);
-    }
+  }
+
+  /** Adds an entry. Refuses a path that is there. */
+  add(entry: DirEntry): void {
+    const key = this.#key(entry.path);
+    const known = this.#kinds.get(key);
+    if (known === undefined) this.#kinds.set(key, entry);
+    else if (known.path === entry.path) throw unsafe(entry.path, "is there twice");
+    else throw collision(entry.path, known.path);
   }
 
   isLink(path: string): boolean {
@@ -142,26 +183,33 @@ class NameTable {
   }
 
   /** Directories that entries lie in without an entry of their own. Refuses entries below something else. */
-  impliedDirs(): string[] {
+  *impliedDirs(): Steps<string[]> {
     const implied: string[] = [];
     /** Keys of directories already looked at, and the spelling that the entries use. */
     const seen = new Map<string, string>();
-    for (const { path } of this.#kinds.values()) {
+    yield* sliced(this.#kinds.values(), ({ path }) => {
       for (let dir = parentOf(path); dir !== ""; dir = parentOf(dir)) {
         const key = this.#key(dir);
         const spelling = seen.get(key);
         if (spelling === dir) break;
         if (spelling !== undefined) throw collision(dir, spelling);
         seen.set(key, dir);
-        const entry = this.#kinds.get(key);
-        if (entry === undefined) implied.push(dir);
-        else if (entry.kind !== "dir") {
-          const what = entry.kind === "file" ? "file" : "symbolic link";
-          throw unsafe(path, `lies below the ${what} ${JSON.stringify(entry.path)}`);
-        } else if (entry.path !== dir) throw collision(dir, entry.path);
+        if (!this.#isDirectory(key, dir, path)) implied.push(dir);
       }
-    }
+    });
     return implied;
+  }
+
+  /** Whether `dir`, which the entry `path` lies in, has an entry of its own. Refuses one that is no directory. */
+  #isDirectory(key: string, dir: string, path: string): boolean {
+    const entry = this.#kinds.get(key);
+    if (entry === undefined) return false;
+    if (entry.kind !== "dir") {
+      const what = entry.kind === "file" ? "file" : "symbolic link";
+      throw unsafe(path, `lies below the ${what} ${JSON.stringify(entry.path)}`);
+    }
+    if (entry.path !== dir) throw collision(dir, entry.path);
+    return true;
   }
 }
 
@@ -196,22 +244,21 @@ function checkLinks(
   return { links, skippedLinks };
 }
 
-function checkFiles(
+function* checkFiles(
   entries: readonly DirEntry[],
   applied: (mode: number) => number | undefined,
   maxBytes: number,
-): Pick<ManifestPlan, "files" | "bytes" | "chunks"> {
+): Steps<Pick<ManifestPlan, "files" | "bytes" | "chunks">> {
   const files: PlannedFile[] = [];
   const chunks = new ChunkTable();
   let bytes = 0;
-  for (const entry of entries) {
-    if (entry.kind !== "file") continue;
+  yield* sliced(entries, (entry) => {
+    if (entry.kind !== "file") return;
     const ref = contentOf(entry);
     // Compared before it is added: the sum stays an exact integer however many sizes are declared.
     if (ref.size > maxBytes - bytes) {
-      const message = `Check manifest: the files up to ${
-        JSON.stringify(entry.path)
-      } declare more than ${maxBytes} bytes`;
+      const name = JSON.stringify(entry.path);
+      const message = `Check manifest: the files up to ${name} declare more than ${maxBytes} bytes`;
       throw new LimitExceededError(message, "maxBytes", bytes + ref.size, maxBytes);
     }
     bytes += ref.size;
@@ -224,7 +271,7 @@ function checkFiles(
       firstChunk,
       chunkCount: chunks.count - firstChunk,
     });
-  }
+  });
   return { files, bytes, chunks };
 }
 
