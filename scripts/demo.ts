@@ -8,7 +8,7 @@
 import { mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { formatBytes, formatCount, formatElapsed, formatRate } from "../src/cli/format.ts";
+import { formatBytes, formatCount, formatElapsed, formatPlural, formatRate } from "../src/cli/format.ts";
 import { compareTrees, hasSymlinks } from "./compare_trees.ts";
 import { COMMAND, ScriptProcess } from "./hawser_process.ts";
 import { makeSeedTree, SEED_PACKAGES } from "./seed_tree.ts";
@@ -31,7 +31,7 @@ async function demo(source: string, parent: string): Promise<void> {
   try {
     const ready = await share.nextJson();
     const ticket = String(ready.ticket);
-    console.log(`   ${formatCount(Number(ready.files))} files, ${formatBytes(Number(ready.bytes))}`);
+    console.log(`   ${formatPlural(Number(ready.files), "file")}, ${formatBytes(Number(ready.bytes))}`);
     console.log(`   ticket ${ticket.slice(0, 40)}...`);
 
     console.log(`2. hawser fetch, with ${fetchFlags.join(" ")}`);
@@ -57,10 +57,10 @@ async function demo(source: string, parent: string): Promise<void> {
   console.log("3. Compare");
   const same = compareTrees(source, dest);
   console.log(
-    `   equal: ${formatCount(same.files)} files, ${formatBytes(same.bytes)}, ${
+    `   equal: ${formatPlural(same.files, "file")}, ${formatBytes(same.bytes)}, ${
       formatCount(same.dirs)
     } directories, ` +
-      `${formatCount(same.symlinks)} links`,
+      `${formatPlural(same.symlinks, "link")}`,
   );
 }
 

@@ -35,8 +35,7 @@ export async function runFetch(
           fetchDir(source, ref, dest, {
             signal,
             symlinks,
-            onProgress: ({ files, bytes, totalBytes }) =>
-              output.progress({ label: "fetch", files, bytes, totalBytes }),
+            onProgress: (progress) => output.progress({ label: "fetch", ...progress }),
           }),
       ),
   );

@@ -23,18 +23,18 @@ import { DeadlineError, UsageError } from "./usage_error.ts";
 const ADVICE: readonly [new (...args: never[]) => Error, string][] = [
   [
     HandshakeTimeoutError,
-    "nobody answers there: is the share still running, and does a firewall let its UDP port through?",
+    "is the share still running, and does a firewall let its UDP port through?",
   ],
   [
     PeerSilentError,
-    "the other side was there and went silent: its network or its process is gone; fetch again to go on",
+    "its network or its process is gone: fetch again",
   ],
-  [NotAuthorizedError, "the other side does not accept this ticket: ask for a new one"],
+  [NotAuthorizedError, "ask for a new ticket"],
   [HashMismatchError, "the other side sent wrong bytes, nothing was changed here"],
   [DiskFullError, "make room and fetch again"],
-  [BlobNotFoundError, "the other side does not have it any more: ask for a new ticket"],
+  [BlobNotFoundError, "it has changed or is gone over there: ask for a new ticket"],
   [SourceChangedError, "share it again"],
-  [SessionClosedError, "the other side ended the session: is the share still running?"],
+  [SessionClosedError, "is the share still running?"],
 ];
 
 /** Names of system errors in words; the message ends with the name where the system gave one. */

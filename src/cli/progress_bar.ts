@@ -28,6 +28,8 @@ export interface Progress {
   readonly totalBytes?: number;
   /** Files done. */
   readonly files?: number;
+  /** Files in all; a single one is not counted out. */
+  readonly totalFiles?: number;
 }
 
 /** Bytes per second over the last seconds. */
@@ -55,7 +57,7 @@ export class RateMeter {
  * important first.
  */
 export function renderProgress(progress: Progress, rate: number, columns: number): string {
-  const { label, bytes, totalBytes, files } = progress;
+  const { label, bytes, totalBytes, files = 0, totalFiles = 0 } = progress;
   const width = Math.max(1, columns - 1);
   if (totalBytes === undefined) {
     const parts = [label, formatBytes(bytes), ...(rate > 0 ? [formatRate(rate)] : [])];
@@ -69,7 +71,7 @@ export function renderProgress(progress: Progress, rate: number, columns: number
     `${formatBytes(bytes)} of ${formatBytes(totalBytes)}`,
     formatRate(rate),
     `ETA ${formatEta(eta)}`,
-    ...(files === undefined ? [] : [`${formatCount(files)} files`]),
+    ...(totalFiles > 1 ? [`${formatCount(files)} of ${formatCount(totalFiles)} files`] : []),
   ];
   const room = () => width - label.length - tail.join("  ").length - 6;
   while (tail.length > 1 && room() < MIN_BAR) tail.pop();

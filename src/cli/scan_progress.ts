@@ -9,5 +9,5 @@ import type { Output } from "./output.ts";
 
 /** The `onProgress` of a scan that moves the bar of `output`. */
 export function showScan(output: Output): (progress: ScanProgress) => void {
-  return ({ files, bytes, totalBytes }) => output.progress({ label: "hash", files, bytes, totalBytes });
+  return (progress) => output.progress({ label: "hash", ...progress });
 }

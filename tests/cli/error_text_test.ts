@@ -22,7 +22,7 @@ Deno.test("the errors of a fetch are told apart", () => {
     new PermissionDeniedError("Fetch: add --allow-write=/x", ["--allow-write=/x"]),
   ].map(errorText);
   assert.equal(new Set(texts).size, texts.length);
-  assert.match(texts[0], /no answer; nobody answers/);
+  assert.match(texts[0], /no answer; is the share still running/);
   assert.equal(texts[4], 'Write "x": no space left; make room and fetch again');
   assert.equal(texts[6], "Fetch: add --allow-write=/x");
 });

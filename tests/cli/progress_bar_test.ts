@@ -4,14 +4,14 @@ import { ProgressBar, RateMeter, renderProgress } from "../../src/cli/progress_b
 import { FakeOutput } from "./fake_io.ts";
 
 Deno.test("renderProgress shows share, bytes, rate and remaining time", () => {
-  const half = { label: "fetch", bytes: 50e6, totalBytes: 100e6, files: 1234 };
+  const half = { label: "fetch", bytes: 50e6, totalBytes: 100e6, files: 1234, totalFiles: 5678 };
   assert.equal(
     renderProgress(half, 10e6, 120),
-    "fetch  [===================>                    ]  50 %  50.0 MB of 100 MB  10.0 MB/s  ETA 0:05  1,234 files",
+    "fetch  [===================>                    ]  50 %  50.0 MB of 100 MB  10.0 MB/s  ETA 0:05  1,234 of 5,678 files",
   );
   assert.equal(
     renderProgress({ ...half, bytes: 100e6 }, 10e6, 120),
-    "fetch  [========================================] 100 %  100 MB of 100 MB  10.0 MB/s  ETA 0:00  1,234 files",
+    "fetch  [========================================] 100 %  100 MB of 100 MB  10.0 MB/s  ETA 0:00  1,234 of 5,678 files",
   );
   assert.match(renderProgress({ ...half, bytes: 0 }, 0, 120), /\[ {40}\] {3}0 % .* ETA --:--/);
   assert.equal(renderProgress({ label: "hash", bytes: 2e6 }, 1e6, 80), "hash  2.00 MB  1.00 MB/s");
@@ -25,8 +25,8 @@ Deno.test("renderProgress fits every width, on one line", () => {
     fc.option(fc.nat(), { nil: undefined }),
     fc.integer({ min: 1, max: 300 }),
     fc.double({ min: 0, max: 1e10, noNaN: true }),
-    (bytes, totalBytes, files, columns, rate) => {
-      const line = renderProgress({ label: "fetch", bytes, totalBytes, files }, rate, columns);
+    (bytes, totalBytes, totalFiles, columns, rate) => {
+      const line = renderProgress({ label: "fetch", bytes, totalBytes, files: 1, totalFiles }, rate, columns);
       assert.ok(line.length <= Math.max(1, columns - 1), `${line.length} of ${columns}: ${line}`);
       assert.match(line, /^[\x20-\x7e]*$/);
     },
