@@ -107,6 +107,7 @@ export async function openWithFiles(
  * ```
  */
 export class FileBlobStore extends SyncBlobStore {
+  /** As {@linkcode SyncBlobStore.label}. */
   protected override readonly label: string;
   /** What was found when the store was opened. */
   readonly recovery: RecoveryReport;
@@ -158,6 +159,7 @@ export class FileBlobStore extends SyncBlobStore {
     return { blobs: this.#index.size, packs: packs.length, packBytes, deadBytes };
   }
 
+  /** As {@linkcode BlobStore.put}; durable as {@linkcode FileBlobStoreOptions.fsync} says. */
   override async put(
     bytes: Uint8Array,
     expected?: Uint8Array,
@@ -175,6 +177,7 @@ export class FileBlobStore extends SyncBlobStore {
     return hash;
   }
 
+  /** As {@linkcode BlobStore.delete}. */
   override async delete(hash: Uint8Array, options?: StoreCallOptions): Promise<boolean> {
     const key = this.keyOf("Delete blob", hash, options);
     const wasThere = this.#index.get(key) !== undefined;
@@ -183,12 +186,14 @@ export class FileBlobStore extends SyncBlobStore {
     return wasThere;
   }
 
+  /** As {@linkcode BlobStore.pin}. */
   override async pin(hash: Uint8Array, options?: StoreCallOptions): Promise<void> {
     const key = this.keyOf("Pin blob", hash, options);
     if (!this.#index.isPinned(key)) this.#index.pin(key, this.#log.append(RecordKind.pin, hash).pack);
     await this.#log.settle();
   }
 
+  /** As {@linkcode BlobStore.unpin}. */
   override async unpin(hash: Uint8Array, options?: StoreCallOptions): Promise<void> {
     const key = this.keyOf("Unpin blob", hash, options);
     if (this.#index.isPinned(key)) {
@@ -198,6 +203,10 @@ export class FileBlobStore extends SyncBlobStore {
     await this.#log.settle();
   }
 
+  /**
+   * As {@linkcode BlobStore.gc}. Packs of which a quarter or more no longer counts are rewritten without that, which
+   * needs room for one pack; others run in between.
+   */
   override async gc(options: GcOptions = {}): Promise<GcResult> {
     this.assertOpen("Collect garbage", options);
     const roots = rootKeys(options.roots);
@@ -226,6 +235,7 @@ export class FileBlobStore extends SyncBlobStore {
     return result;
   }
 
+  /** As {@linkcode BlobStore.close}. */
   override close(): Promise<void> {
     return this.#closing ??= this.#close();
   }
@@ -246,19 +256,23 @@ export class FileBlobStore extends SyncBlobStore {
     this.damaged.delete(key);
   }
 
+  /** As {@linkcode SyncBlobStore.sizeOf}. */
   protected override sizeOf(key: string): number | undefined {
     return this.#index.get(key)?.length;
   }
 
+  /** As {@linkcode SyncBlobStore.read}. */
   protected override read(key: string, offset: number, length: number): Uint8Array {
     const place = this.#index.get(key)!;
     return this.#log.read(place.pack, place.offset, offset, length);
   }
 
+  /** As {@linkcode SyncBlobStore.keys}. */
   protected override keys(): Iterable<string> {
     return Array.from(this.#index.blobs(), ([key]) => key);
   }
 
+  /** As {@linkcode SyncBlobStore.isPinned}. */
   protected override isPinned(key: string): boolean {
     return this.#index.isPinned(key);
   }

@@ -41,13 +41,18 @@ const GONE: Readonly<Record<string, string>> = {
  * by that, though not by `get`, nor by the receiver of a transfer, which verify the hash.
  */
 export class FolderBlobStore extends SyncBlobStore {
+  /** As {@linkcode SyncBlobStore.label}. */
   protected override readonly label: string;
   readonly #root: string;
   readonly #index = new FolderIndex();
   readonly #memory = new Map<string, Uint8Array>();
   readonly #open: OpenFiles<number>;
 
-  /** @param root The folder; nothing outside of it is opened unless a path says so. */
+  /**
+   * A store without blobs.
+   *
+   * @param root The folder; nothing outside of it is opened unless a path says so.
+   */
   constructor(root: string) {
     super();
     this.#root = root;
@@ -75,30 +80,37 @@ export class FolderBlobStore extends SyncBlobStore {
     return hash;
   }
 
+  /** Throws `UnsupportedError`. */
   override put(): Promise<Uint8Array> {
     return this.#refuse("Put blob");
   }
 
+  /** Throws `UnsupportedError`. */
   override putStream(): Promise<Uint8Array> {
     return this.#refuse("Put blob");
   }
 
+  /** Throws `UnsupportedError`. */
   override delete(): Promise<boolean> {
     return this.#refuse("Delete blob");
   }
 
+  /** Throws `UnsupportedError`. */
   override pin(): Promise<void> {
     return this.#refuse("Pin blob");
   }
 
+  /** Throws `UnsupportedError`. */
   override unpin(): Promise<void> {
     return this.#refuse("Unpin blob");
   }
 
+  /** Throws `UnsupportedError`. */
   override gc(): Promise<GcResult> {
     return this.#refuse("Collect garbage");
   }
 
+  /** As {@linkcode BlobStore.close}. */
   override async close(): Promise<void> {
     await super.close();
     this.#open.closeAll();
@@ -111,10 +123,12 @@ export class FolderBlobStore extends SyncBlobStore {
     throw new UnsupportedError(`${action}: ${this.label} is read-only`);
   }
 
+  /** As {@linkcode SyncBlobStore.sizeOf}. */
   protected override sizeOf(key: string): number | undefined {
     return this.#memory.get(key)?.length ?? this.#index.find(key)?.size;
   }
 
+  /** As {@linkcode SyncBlobStore.read}. */
   protected override read(key: string, offset: number, length: number): Uint8Array {
     const bytes = this.#memory.get(key);
     if (bytes !== undefined) return bytes.slice(offset, offset + length);
@@ -132,11 +146,13 @@ export class FolderBlobStore extends SyncBlobStore {
     }
   }
 
+  /** As {@linkcode SyncBlobStore.keys}. */
   protected override *keys(): Iterable<string> {
     yield* [...this.#memory.keys()];
     for (const key of this.#index.keys()) if (!this.#memory.has(key)) yield key;
   }
 
+  /** As {@linkcode SyncBlobStore.isPinned}. */
   protected override isPinned(): boolean {
     return false;
   }

@@ -28,6 +28,7 @@ export interface MemoryBlobStoreOptions {
  * ```
  */
 export class MemoryBlobStore extends SyncBlobStore {
+  /** As {@linkcode SyncBlobStore.label}. */
   protected override readonly label: string = "memory store";
   readonly #blobs = new Map<string, Uint8Array>();
   readonly #pins = new Set<string>();
@@ -40,6 +41,7 @@ export class MemoryBlobStore extends SyncBlobStore {
     this.#maxBytes = options.maxBytes ?? Infinity;
   }
 
+  /** As {@linkcode BlobStore.put}. */
   override async put(
     bytes: Uint8Array,
     expected?: Uint8Array,
@@ -59,21 +61,25 @@ export class MemoryBlobStore extends SyncBlobStore {
     return hash;
   }
 
+  /** As {@linkcode BlobStore.delete}. */
   // deno-lint-ignore require-await -- async so that wrong arguments reject instead of throwing
   override async delete(hash: Uint8Array, options?: StoreCallOptions): Promise<boolean> {
     return this.#remove(this.keyOf("Delete blob", hash, options));
   }
 
+  /** As {@linkcode BlobStore.pin}. */
   // deno-lint-ignore require-await -- as `delete`
   override async pin(hash: Uint8Array, options?: StoreCallOptions): Promise<void> {
     this.#pins.add(this.keyOf("Pin blob", hash, options));
   }
 
+  /** As {@linkcode BlobStore.unpin}. */
   // deno-lint-ignore require-await -- as `delete`
   override async unpin(hash: Uint8Array, options?: StoreCallOptions): Promise<void> {
     this.#pins.delete(this.keyOf("Unpin blob", hash, options));
   }
 
+  /** As {@linkcode BlobStore.gc}. */
   // deno-lint-ignore require-await -- as `delete`
   override async gc(options: GcOptions = {}): Promise<GcResult> {
     this.assertOpen("Collect garbage", options);
@@ -89,6 +95,7 @@ export class MemoryBlobStore extends SyncBlobStore {
     return { blobs, bytes };
   }
 
+  /** As {@linkcode BlobStore.close}. */
   override async close(): Promise<void> {
     await super.close();
     this.#blobs.clear();
@@ -99,18 +106,22 @@ export class MemoryBlobStore extends SyncBlobStore {
     return this.#blobs.delete(key);
   }
 
+  /** As {@linkcode SyncBlobStore.sizeOf}. */
   protected override sizeOf(key: string): number | undefined {
     return this.#blobs.get(key)?.length;
   }
 
+  /** As {@linkcode SyncBlobStore.read}. */
   protected override read(key: string, offset: number, length: number): Uint8Array {
     return this.#blobs.get(key)!.slice(offset, offset + length);
   }
 
+  /** As {@linkcode SyncBlobStore.keys}. */
   protected override keys(): Iterable<string> {
     return [...this.#blobs.keys()];
   }
 
+  /** As {@linkcode SyncBlobStore.isPinned}. */
   protected override isPinned(key: string): boolean {
     return this.#pins.has(key);
   }

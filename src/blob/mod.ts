@@ -42,11 +42,13 @@ export {
 } from "./file_store.ts";
 export { type FileIdentity, FolderBlobStore } from "./folder_store.ts";
 export { StoreChunkSource } from "./store_source.ts";
+export { SyncBlobStore } from "./sync_store.ts";
+export type { Blake3, Blake3Hasher } from "../crypto/blake3.ts";
 export {
   BLOB_TRANSFER_PROTOCOL,
   type BlobService,
-  type ServeBlobsOptions,
   serveBlobs,
+  type ServeBlobsOptions,
   type ServedTransfer,
 } from "./transfer_server.ts";
 export { toChunkSource, type TransferOptions } from "./transfer_client.ts";
@@ -54,8 +56,8 @@ export {
   type BlobRef,
   blobUri,
   CHUNK_SIZE,
-  chunksOf,
   type ChunkRef,
+  chunksOf,
   decodeBlobRef,
   encodeBlobRef,
   type Encoding,

@@ -59,7 +59,7 @@ export interface VerifyResult {
 
 /** A place that keeps blobs by content address. All implementations pass `tests/compliance/blob_store.ts`. */
 export interface BlobStore {
-  /** Whether the blob is here. Never creates anything. */
+  /** Whether the blob is here, and was not found to be damaged. Never creates anything. */
   has(hash: Uint8Array, options?: StoreCallOptions): Promise<boolean>;
   /**
    * The blob's bytes, or a range of it, verified against its address where the whole is read; `undefined` when
@@ -70,12 +70,14 @@ export interface BlobStore {
    */
   get(hash: Uint8Array, range?: BlobRange, options?: StoreCallOptions): Promise<Uint8Array | undefined>;
   /**
-   * The blob as a stream of pieces; `undefined` when absent. A damaged blob errors the stream before its end.
+   * The blob as a stream of pieces; `undefined` when absent. A damaged blob errors the stream before its end. What
+   * was not read is let go by cancelling the stream.
    */
   getStream(hash: Uint8Array, options?: StoreCallOptions): Promise<ReadableStream<Uint8Array> | undefined>;
   /**
-   * Keeps `bytes` (the caller may reuse the array afterwards) and returns their address. Storing what is there
-   * already costs nothing. With `expected`, other bytes are refused with `HashMismatchError`.
+   * Keeps `bytes` and returns their address; the caller may reuse the array once that resolved. Storing what is
+   * there already writes nothing, unless it was found to be damaged: then it is replaced. With `expected`, other
+   * bytes are refused with `HashMismatchError`. What it means for durability that it resolved is the store's to say.
    *
    * Throws `LimitExceededError` above {@linkcode MAX_STORED_BLOB}, `UnsupportedError` on a read-only store.
    */

@@ -25,7 +25,11 @@ const YIELD_CHUNKS = 256;
 export class StoreChunkSource implements ChunkSource {
   readonly #store: BlobStore;
 
-  /** @param store Where the chunks are. It stays the caller's to close. */
+  /**
+   * A source that reads `store`.
+   *
+   * @param store Where the chunks are. It stays the caller's to close.
+   */
   constructor(store: BlobStore) {
     this.#store = store;
   }

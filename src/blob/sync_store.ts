@@ -55,18 +55,25 @@ export abstract class SyncBlobStore implements BlobStore, SyncReadableStore {
   /** Whether `gc` must leave the blob. */
   protected abstract isPinned(key: string): boolean;
 
+  /** As {@linkcode BlobStore.put}. */
   abstract put(bytes: Uint8Array, expected?: Uint8Array, options?: StoreCallOptions): Promise<Uint8Array>;
+  /** As {@linkcode BlobStore.delete}. */
   abstract delete(hash: Uint8Array, options?: StoreCallOptions): Promise<boolean>;
+  /** As {@linkcode BlobStore.pin}. */
   abstract pin(hash: Uint8Array, options?: StoreCallOptions): Promise<void>;
+  /** As {@linkcode BlobStore.unpin}. */
   abstract unpin(hash: Uint8Array, options?: StoreCallOptions): Promise<void>;
+  /** As {@linkcode BlobStore.gc}. */
   abstract gc(options?: GcOptions): Promise<GcResult>;
 
   // --- SyncReadableStore ---
 
+  /** As {@linkcode SyncReadableStore.sizeSync}. */
   sizeSync(hash: Uint8Array): number | undefined {
     return this.sizeOf(this.keyOf("Stat blob", hash));
   }
 
+  /** As {@linkcode SyncReadableStore.readSync}. */
   readSync(hash: Uint8Array, offset: number, length: number): Uint8Array {
     const key = this.keyOf("Read blob", hash);
     const size = this.sizeOf(key);
@@ -79,12 +86,14 @@ export abstract class SyncBlobStore implements BlobStore, SyncReadableStore {
 
   // --- BlobStore ---
 
+  /** As {@linkcode BlobStore.has}. */
   // deno-lint-ignore require-await -- async so that wrong arguments reject instead of throwing
   async has(hash: Uint8Array, options?: StoreCallOptions): Promise<boolean> {
     const key = this.keyOf("Look up blob", hash, options);
     return this.sizeOf(key) !== undefined && !this.damaged.has(key);
   }
 
+  /** As {@linkcode BlobStore.get}. */
   async get(
     hash: Uint8Array,
     range?: BlobRange,
@@ -100,6 +109,7 @@ export abstract class SyncBlobStore implements BlobStore, SyncReadableStore {
     return isWhole ? this.readVerified(blake3, key, size) : this.read(key, range.offset, range.length);
   }
 
+  /** As {@linkcode BlobStore.getStream}. */
   async getStream(
     hash: Uint8Array,
     options?: StoreCallOptions,
@@ -127,6 +137,7 @@ export abstract class SyncBlobStore implements BlobStore, SyncReadableStore {
     }, { highWaterMark: 0 });
   }
 
+  /** As {@linkcode BlobStore.putStream}. */
   async putStream(
     stream: ReadableStream<Uint8Array>,
     expected?: Uint8Array,
@@ -144,6 +155,7 @@ export abstract class SyncBlobStore implements BlobStore, SyncReadableStore {
     return await this.put(pieces.length === 1 ? pieces[0] : concatBytes(pieces), expected, options);
   }
 
+  /** As {@linkcode BlobStore.list}. */
   async *list(prefix = "", options?: StoreCallOptions): AsyncIterable<BlobStat> {
     this.assertOpen("List blobs", options);
     const wanted = prefix.toLowerCase();
@@ -158,6 +170,7 @@ export abstract class SyncBlobStore implements BlobStore, SyncReadableStore {
     }
   }
 
+  /** As {@linkcode BlobStore.stat}. */
   // deno-lint-ignore require-await -- as `has`
   async stat(hash: Uint8Array, options?: StoreCallOptions): Promise<BlobStat | undefined> {
     const key = this.keyOf("Stat blob", hash, options);
@@ -165,6 +178,7 @@ export abstract class SyncBlobStore implements BlobStore, SyncReadableStore {
     return size === undefined ? undefined : { hash: keyHash(key), size, pinned: this.isPinned(key) };
   }
 
+  /** As {@linkcode BlobStore.verify}. */
   async verify(options?: StoreCallOptions): Promise<VerifyResult> {
     const blake3 = await this.begin("Verify store", options);
     const found: Uint8Array[] = [];
@@ -190,11 +204,13 @@ export abstract class SyncBlobStore implements BlobStore, SyncReadableStore {
     return { checked, damaged: found };
   }
 
+  /** As {@linkcode BlobStore.close}. */
   // deno-lint-ignore require-await -- as `has`
   async close(): Promise<void> {
     this.#closed = true;
   }
 
+  /** As {@linkcode BlobStore.close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

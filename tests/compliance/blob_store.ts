@@ -21,8 +21,9 @@ import {
   MAX_STORED_BLOB,
   type SyncReadableStore,
 } from "../../src/blob/store.ts";
-import { concatBytes, toHex } from "../../src/wire/bytes.ts";
+import { fromHex, toHex } from "../../src/wire/bytes.ts";
 import { patterned } from "../support/patterned.ts";
+import { collect, streamOf } from "../support/streams.ts";
 
 /** A store to test. */
 export interface BlobStoreFixture {
@@ -77,8 +78,7 @@ export function testBlobStore(
       }
     });
   }
-  const testWritable = (title: string, work: (context: Context) => Promise<void>) =>
-    test(title, work, isReadOnly);
+  const testWritable = (title: string, work: Parameters<typeof test>[1]) => test(title, work, isReadOnly);
 
   test("a blob is not there before and there after it was stored", async ({ store, add }) => {
     const address = blake3.hash(hello);
@@ -190,13 +190,13 @@ export function testBlobStore(
     }
     const [{ size, pinned }] = await stats(store, hashes[5]);
     assert.deepEqual({ size, pinned }, {
-      size: (await store.get(fromKnown(hashes[5])))!.length,
+      size: (await store.get(fromHex(hashes[5])!))!.length,
       pinned: false,
     });
   });
 
   test("addresses that are none are refused", async ({ store }) => {
-    for (const hash of [new Uint8Array(0), new Uint8Array(31), new Uint8Array(33)]) {
+    for (const hash of [0, 31, 33].map((length) => new Uint8Array(length))) {
       await assert.rejects(store.has(hash), InvalidArgumentError);
       await assert.rejects(store.get(hash), InvalidArgumentError);
       await assert.rejects(store.stat(hash), InvalidArgumentError);
@@ -285,8 +285,7 @@ export function testBlobStore(
 
   testWritable("bytes that are not what is expected are refused and not stored", async ({ store }) => {
     const address = blake3.hash(hello);
-    const tampered = hello.slice();
-    tampered[3] ^= 1;
+    const tampered = hello.with(3, 0);
     await assert.rejects(store.put(tampered, address), (error) => {
       assert(error instanceof HashMismatchError);
       assert.equal(error.expected, helloHash);
@@ -488,28 +487,6 @@ export function testBlobStore(
   });
 }
 
-/** A stream of `bytes`, in pieces of the given sizes, or in one. */
-export function streamOf(
-  bytes: Uint8Array,
-  sizes: readonly number[] = [bytes.length],
-): ReadableStream<Uint8Array> {
-  return new ReadableStream({
-    start(controller) {
-      let at = 0;
-      for (const size of sizes) controller.enqueue(bytes.slice(at, at += size));
-      controller.close();
-    },
-  });
-}
-
-/** All bytes of a stream. */
-export async function collect(stream: ReadableStream<Uint8Array> | undefined): Promise<Uint8Array> {
-  assert(stream !== undefined);
-  const pieces: Uint8Array[] = [];
-  for await (const piece of stream) pieces.push(piece);
-  return concatBytes(pieces);
-}
-
 async function stats(
   store: BlobStore,
   prefix?: string,
@@ -518,10 +495,6 @@ async function stats(
   const found: BlobStat[] = [];
   for await (const stat of store.list(prefix, options)) found.push(stat);
   return found;
-}
-
-function fromKnown(hex: string): Uint8Array {
-  return Uint8Array.from({ length: 32 }, (_, i) => parseInt(hex.slice(2 * i, 2 * i + 2), 16));
 }
 
 function isSyncReadable(store: BlobStore | SyncReadableStore): store is SyncReadableStore & BlobStore {

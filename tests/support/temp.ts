@@ -59,6 +59,6 @@ export async function withTempDir<T>(fn: (path: string) => T | Promise<T>): Prom
 }
 
 /** Registers a test that works in a temporary folder, and may do nothing else. */
-export function testInTempDir(title: string, work: (path: string) => Promise<void>): void {
+export function testInTempDir(title: string, work: (path: string) => void | Promise<void>): void {
   Deno.test(title, { permissions: tempPermissions }, () => withTempDir(work));
 }
