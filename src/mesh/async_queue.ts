@@ -10,8 +10,8 @@ export class AsyncQueue<T> implements AsyncIterableIterator<T> {
   readonly #waiting: ((result: IteratorResult<T>) => void)[] = [];
   #ended = false;
 
-  /** @param onReturn called when the consumer leaves its loop. */
-  constructor(readonly onReturn?: () => void) {}
+  /** @param onReturn called with the items nobody took when the consumer leaves its loop. */
+  constructor(readonly onReturn?: (left: T[]) => void) {}
 
   /** Adds an item; nothing after the end. */
   push(item: T): void {
@@ -37,9 +37,9 @@ export class AsyncQueue<T> implements AsyncIterableIterator<T> {
 
   /** The consumer leaves. */
   return(): Promise<IteratorResult<T>> {
-    this.#items.length = 0;
+    const left = this.#items.splice(0);
     this.end();
-    this.onReturn?.();
+    this.onReturn?.(left);
     return Promise.resolve({ done: true, value: undefined });
   }
 

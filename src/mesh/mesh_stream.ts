@@ -87,7 +87,6 @@ function readableOf(stream: Stream): ReadableStream<Uint8Array> {
 
 function writableOf(stream: Stream): WritableStream<Uint8Array> {
   let wake: (() => void) | undefined;
-  stream.onWritable = () => wake?.();
   const until = async (done: () => boolean): Promise<void> => {
     while (!done()) {
       if (stream.error !== undefined) throw stream.error satisfies HawserError;
@@ -95,6 +94,14 @@ function writableOf(stream: Stream): WritableStream<Uint8Array> {
     }
   };
   return new WritableStream<Uint8Array>({
+    start(controller) {
+      stream.onWritable = () => {
+        // A writer that waits for its own source is told, too.
+        if (stream.error !== undefined) controller.error(stream.error);
+        wake?.();
+      };
+      if (stream.error !== undefined) controller.error(stream.error);
+    },
     async write(bytes) {
       await until(() => stream.writable);
       stream.write(bytes.slice());

@@ -30,6 +30,7 @@ import { AsyncQueue } from "./async_queue.ts";
 import type { MeshStream } from "./mesh_stream.ts";
 import { type CheckedNodeOptions, checkNodeOptions, type NodeOptions } from "./node_options.ts";
 import { Session, type SessionMetrics } from "./session.ts";
+import { SharedAttempt } from "./shared_attempt.ts";
 import { monotonicNow, SocketLoop } from "./socket_loop.ts";
 
 /** A peer to connect to. */
@@ -52,7 +53,14 @@ export interface ConnectOptions {
 export interface CloseOptions {
   /** Ends the wait for open streams: they are cut off then. */
   readonly signal?: AbortSignal;
+  /**
+   * Milliseconds that open streams are waited for at most, so that no peer can keep a node from closing.
+   * @default 5000
+   */
+  readonly drainTimeout?: number;
 }
+
+const DEFAULT_DRAIN_TIMEOUT = 5_000;
 
 /** Takes the streams of a protocol. */
 export type StreamHandler = (stream: MeshStream, session: Session) => void;
@@ -92,6 +100,7 @@ export class MeshNode implements AsyncDisposable {
   readonly #acceptors = new Set<AsyncQueue<Session>>();
   readonly #handlers = new Map<number, StreamHandler>();
   readonly #targets = new Map<string, ConnectTarget>();
+  readonly #attempts = new Map<string, SharedAttempt<Session>>();
   #resolveClosed!: () => void;
   #closing: Promise<void> | undefined;
   #failure: HawserError | undefined;
@@ -153,7 +162,7 @@ export class MeshNode implements AsyncDisposable {
   }
 
   /**
-   * Connects to a peer, or gives the session that stands already.
+   * Connects to a peer, or gives the session that stands already. Calls at the same time share one attempt.
    *
    * Throws `HandshakeTimeoutError` when nobody answers (after about 8 s), `NotAuthorizedError` when the peer answers
    * under another mesh key, `PermissionDeniedError`, `SocketError` when no address is usable, `NodeClosedError`.
@@ -165,25 +174,20 @@ export class MeshNode implements AsyncDisposable {
     }
     this.#assertOpen();
     if (signal?.aborted) throw abortReason(signal);
-    const standing = this.#endpoint.connectionTo(target.id);
-    if (!fresh && standing?.session?.isOpen) {
-      const session = this.#sessions.get(standing);
-      if (session !== undefined) return session;
-    }
-    const candidates = await withSignal(this.#candidates(target.addresses), signal);
-    this.#assertOpen();
-    this.#targets.set(toHex(target.id), target);
-    return await this.#handshake(target.id, candidates, signal);
+    const standing = this.#sessionTo(target.id);
+    if (!fresh && standing !== undefined) return standing;
+    return await this.#attempt(target).wait(signal);
   }
 
-  /** Connects again to a peer that `connect` has reached before, with a new session. Throws as `connect`. */
-  async reconnect(session: Session, options: ConnectOptions = {}): Promise<Session> {
-    const target = this.#targets.get(toHex(session.peerId)) ??
-      {
-        id: session.peerId,
-        addresses: [formatAddress({ host: session.address.hostname, port: session.address.port })],
-      };
-    return await this.connect(target, { ...options, fresh: true });
+  /**
+   * Connects again to a peer whose session was lost or fell silent: the session that has taken its place meanwhile, or
+   * a new one. Throws as `connect`.
+   */
+  async reconnect(lost: Session, options: ConnectOptions = {}): Promise<Session> {
+    const { hostname: host, port } = lost.address;
+    const target = this.#targets.get(toHex(lost.peerId)) ??
+      { id: lost.peerId, addresses: [formatAddress({ host, port })] };
+    return await this.connect(target, { fresh: this.#sessionTo(lost.peerId) === lost, ...options });
   }
 
   /** Sessions that peers open from now on, once authorized. Ends with the node. */
@@ -200,7 +204,9 @@ export class MeshNode implements AsyncDisposable {
       throw new InvalidArgumentError(`Serve protocol 0x${protocol.toString(16)}: it is served already`);
     }
     this.#handlers.set(protocol, handler);
-    return () => void this.#handlers.delete(protocol);
+    return () => {
+      if (this.#handlers.get(protocol) === handler) this.#handlers.delete(protocol);
+    };
   }
 
   /** Counters and figures of now. */
@@ -212,9 +218,12 @@ export class MeshNode implements AsyncDisposable {
     };
   }
 
-  /** Waits for open streams, says goodbye to every peer, and lets the socket go. */
+  /**
+   * Takes no more peers, waits for open streams as long as the options allow, says goodbye to every peer, and lets the
+   * socket go.
+   */
   close(options: CloseOptions = {}): Promise<void> {
-    return this.#closing ??= this.#close(options.signal);
+    return this.#closing ??= this.#close(options);
   }
 
   /** Same as {@linkcode MeshNode.close}. */
@@ -232,23 +241,29 @@ export class MeshNode implements AsyncDisposable {
     this.#sessions.delete(session.connection);
   }
 
-  async #close(signal: AbortSignal | undefined): Promise<void> {
+  async #close({ signal, drainTimeout = DEFAULT_DRAIN_TIMEOUT }: CloseOptions): Promise<void> {
     for (const acceptor of this.#acceptors) acceptor.end();
     this.#acceptors.clear();
-    await this.#turnsUntil(() => this.#endpoint.openStreams === 0, signal);
+    this.#endpoint.stopAccepting();
+    await this.#turnsUntil(() => this.#endpoint.openStreams === 0, signal, drainTimeout);
     this.#endpoint.closeAll(ErrorCode.NO_ERROR, "node closed", monotonicNow());
     this.#loop.flush();
     // Lingering answers stragglers; it takes three probe time-outs, well under a second as a rule.
-    await this.#turnsUntil(() => this.#endpoint.isIdle, undefined);
+    await this.#turnsUntil(() => this.#endpoint.isIdle);
     this.#loop.stop();
     await this.#socket.close();
     this.#resolveClosed();
   }
 
-  /** Waits, turn by turn of the socket loop, until `done`; at most until the signal aborts or the socket fails. */
-  #turnsUntil(done: () => boolean, signal: AbortSignal | undefined): Promise<void> {
+  /**
+   * Waits, turn by turn of the socket loop, until `done`; at most `timeout` milliseconds, or until the signal aborts
+   * or the socket fails.
+   */
+  #turnsUntil(done: () => boolean, signal?: AbortSignal, timeout?: number): Promise<void> {
     return new Promise((resolve) => {
+      let timer: ReturnType<typeof setTimeout> | undefined;
       const finish = () => {
+        clearTimeout(timer);
         signal?.removeEventListener("abort", finish);
         this.#loop.onTurn = undefined;
         resolve();
@@ -256,6 +271,7 @@ export class MeshNode implements AsyncDisposable {
       const check = () => {
         if (done() || signal?.aborted || this.#failure !== undefined) finish();
       };
+      if (timeout !== undefined && timeout < Infinity) timer = setTimeout(finish, timeout);
       signal?.addEventListener("abort", finish, { once: true });
       this.#loop.onTurn = check;
       check();
@@ -267,13 +283,37 @@ export class MeshNode implements AsyncDisposable {
     if (this.#closing !== undefined) throw new NodeClosedError("Use node: it is closed");
   }
 
-  #handshake(id: Uint8Array, candidates: SocketAddress[], signal: AbortSignal | undefined): Promise<Session> {
+  /** The session with a peer that stands. */
+  #sessionTo(id: Uint8Array): Session | undefined {
+    const connection = this.#endpoint.connectionTo(id);
+    return connection?.session?.isOpen ? this.#sessions.get(connection) : undefined;
+  }
+
+  /** The attempt to reach a peer: two at once would replace each other's session. */
+  #attempt(target: ConnectTarget): SharedAttempt<Session> {
+    const key = [toHex(target.id), ...target.addresses].join(" ");
+    const running = this.#attempts.get(key);
+    if (running !== undefined && !running.isAbandoned) return running;
+    const attempt = new SharedAttempt(async (signal) => {
+      try {
+        const candidates = await withSignal(this.#candidates(target.addresses), signal);
+        this.#assertOpen();
+        this.#targets.set(toHex(target.id), target);
+        return await this.#handshake(target.id, candidates, signal);
+      } finally {
+        if (this.#attempts.get(key) === attempt) this.#attempts.delete(key);
+      }
+    });
+    this.#attempts.set(key, attempt);
+    return attempt;
+  }
+
+  #handshake(id: Uint8Array, candidates: SocketAddress[], signal: AbortSignal): Promise<Session> {
     return new Promise<Session>((resolve, reject) => {
       const connection = this.#endpoint.connect(id, candidates, monotonicNow());
-      const onAbort = () =>
-        connection.fail(new NodeClosedError("Connect: given up", { cause: signal!.reason }));
-      const settle = () => signal?.removeEventListener("abort", onAbort);
-      signal?.addEventListener("abort", onAbort, { once: true });
+      const onAbort = () => connection.fail(new NodeClosedError("Connect: given up"));
+      const settle = () => signal.removeEventListener("abort", onAbort);
+      signal.addEventListener("abort", onAbort, { once: true });
       connection.events = {
         onEstablished: () => {
           settle();
@@ -285,7 +325,7 @@ export class MeshNode implements AsyncDisposable {
         },
         onEnd: ({ error }) => {
           settle();
-          reject(signal?.aborted ? abortReason(signal) : error);
+          reject(error);
         },
       };
     });

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { getLogger } from "@logtape/logtape";
 import { encodeNodeId } from "../wire/node_id.ts";
 import { InvalidArgumentError } from "../errors.ts";
 import type { Connection } from "../transport/connection.ts";
@@ -12,7 +13,7 @@ import type { SessionEnd } from "../transport/session_end.ts";
 import type { Stream } from "../transport/stream.ts";
 import { AsyncQueue } from "./async_queue.ts";
 import { MeshStream } from "./mesh_stream.ts";
-import type { MeshNode } from "./node.ts";
+import type { MeshNode, StreamHandler } from "./node.ts";
 import { monotonicNow } from "./socket_loop.ts";
 import { abortReason } from "./abort.ts";
 
@@ -68,7 +69,12 @@ export class Session implements AsyncDisposable {
   /** Resolves when the session ends, however it does; never rejects. */
   readonly closed: Promise<SessionCloseInfo>;
   readonly #resolveClosed: (info: SessionCloseInfo) => void;
-  readonly #incoming = new AsyncQueue<MeshStream>();
+  readonly #incoming = new AsyncQueue<MeshStream>((left) => {
+    // Nobody will take what comes from now on.
+    this.#refusing = true;
+    for (const stream of left) stream.abort(ErrorCode.UNKNOWN_PROTOCOL);
+  });
+  #refusing = false;
   /** Streams that came before `authorize` answered. */
   #held: Stream[] | undefined;
   #end: SessionEnd | undefined;
@@ -150,7 +156,10 @@ export class Session implements AsyncDisposable {
     return new MeshStream(streams.open({ protocol, priority, weight }));
   }
 
-  /** Streams of protocol 0 that the peer opens, until the session ends. One loop takes them all. */
+  /**
+   * Streams of protocol 0 that the peer opens, until the session ends. One loop takes them all; once it is left, further
+   * streams are refused.
+   */
   streams(): AsyncIterableIterator<MeshStream> {
     return this.#incoming;
   }
@@ -195,9 +204,23 @@ export class Session implements AsyncDisposable {
     }
     const meshStream = new MeshStream(stream);
     const handler = this.node.handlerOf(stream.protocol);
-    if (handler !== undefined) handler(meshStream, this);
-    else if (stream.protocol === APPLICATION_PROTOCOL) this.#incoming.push(meshStream);
-    else stream.abort(ErrorCode.UNKNOWN_PROTOCOL);
+    if (handler !== undefined) this.#handOver(meshStream, handler);
+    else if (stream.protocol !== APPLICATION_PROTOCOL || this.#refusing) {
+      stream.abort(ErrorCode.UNKNOWN_PROTOCOL);
+    } else this.#incoming.push(meshStream);
+  }
+
+  /** A handler that throws loses its stream, not the rest of the packet that the stream came in. */
+  #handOver(stream: MeshStream, handler: StreamHandler): void {
+    try {
+      handler(stream, this);
+    } catch (error) {
+      getLogger(["hawser", "mesh"]).error("Stream handler of protocol {protocol} threw: {error}", {
+        protocol: stream.protocol,
+        error,
+      });
+      stream.abort(ErrorCode.INTERNAL_ERROR);
+    }
   }
 
   #onEnd(end: SessionEnd): void {

@@ -80,9 +80,11 @@ export class Endpoint implements ConnectionOwner {
   readonly #scratch = new Uint8Array(MAX_DATAGRAM_SIZE);
   readonly #transmit: Transmit = { length: 0, to: { hostname: "", port: 0 } };
   #lastTime: Uint8Array | undefined;
+  #accepts: boolean;
 
   constructor(readonly options: EndpointOptions, readonly events: EndpointEvents) {
     this.transport = options.transport;
+    this.#accepts = options.accepts;
     this.#identity = {
       staticKey: options.staticKey,
       psk: options.psk,
@@ -111,6 +113,11 @@ export class Endpoint implements ConnectionOwner {
   /** Whether no session, lingering ones included, and no handshake is left. */
   get isIdle(): boolean {
     return this.#byIndex.size === 0 && this.#outbox.length === 0;
+  }
+
+  /** From now on nobody may connect any more: a peer that was told goodbye would be back at once. */
+  stopAccepting(): void {
+    this.#accepts = false;
   }
 
   /** Closes every session and gives up every handshake. */
@@ -293,7 +300,7 @@ export class Endpoint implements ConnectionOwner {
 
   #onInitiation(packet: Uint8Array, from: SocketAddress, now: number): void {
     const { counters } = this;
-    if (!this.options.accepts) {
+    if (!this.#accepts) {
       counters.not_accepting++;
       return;
     }
