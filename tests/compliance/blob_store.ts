@@ -145,8 +145,7 @@ export function testBlobStore(
     (await store.get(hash))!.fill(0);
     (await store.get(hash, { offset: 1, length: 4 }))!.fill(0);
     assert.deepEqual(await store.get(hash), hello);
-    const stat = await store.stat(hash);
-    stat!.hash.fill(0);
+    (await store.stat(hash))!.hash.fill(0);
     hash.fill(0);
     assert.equal(await store.has(blake3.hash(hello)), true);
   });
@@ -157,8 +156,7 @@ export function testBlobStore(
       const hash = await add(bytes);
       assert.deepEqual(await collect(await store.getStream(hash)), await store.get(hash));
     }
-    const stream = await store.getStream(await add(patterned(300_000)));
-    await stream!.cancel();
+    await (await store.getStream(await add(patterned(300_000))))!.cancel();
   });
 
   test("synchronous reads give the same bytes", async ({ store, add }) => {
