@@ -60,8 +60,11 @@ async function runInterruptible(command: CommandLine, io: CliIo): Promise<number
     if (reason instanceof InterruptedError) {
       // What a command throws once interrupted is a consequence, unless it says otherwise with --verbose.
       if (error !== reason) output.detail(errorText(error));
-      output.json(errorJson(reason));
-      output.note(`${reason.message}; nothing is left half done`);
+      // A signal is how a share ends.
+      if (command.command !== "share") {
+        output.json(errorJson(reason));
+        output.note(reason.message);
+      }
       return reason.exitCode;
     }
     output.endProgress();
