@@ -40,6 +40,8 @@ export interface NoiseHandshakeOptions {
   readonly psk?: Uint8Array;
   /** This side's ephemeral key pair, for tests only. @default a new one per handshake */
   readonly ephemeral?: KeyPair;
+  /** Where ephemeral key pairs come from. @default `crypto.getRandomValues` */
+  readonly random?: (length: number) => Uint8Array;
 }
 
 /** The keys of a finished handshake, 32 bytes each. */
@@ -83,6 +85,7 @@ export class NoiseHandshake {
   readonly #staticKey: KeyPair | undefined;
   readonly #psk: Uint8Array | undefined;
   readonly #usesPsk: boolean;
+  readonly #random: ((length: number) => Uint8Array) | undefined;
   #progress: Progress;
 
   /** Throws `InvalidArgumentError` when a key that the pattern needs is missing or not 32 bytes. */
@@ -91,6 +94,7 @@ export class NoiseHandshake {
     const pattern = NOISE_PATTERNS[name];
     this.#pattern = pattern;
     this.#initiator = initiator;
+    this.#random = options.random;
     this.#usesPsk = usesPsk(pattern);
     if (usesStatic(pattern, initiator)) {
       this.#staticKey = required("static key", staticKey);
@@ -144,7 +148,7 @@ export class NoiseHandshake {
     const parts: Uint8Array[] = [];
     for (const token of tokens) {
       if (token === "e") {
-        next.ephemeral ??= generateKeyPair();
+        next.ephemeral ??= generateKeyPair(this.#random);
         parts.push(next.ephemeral.publicKey);
         this.#mixEphemeral(next, next.ephemeral.publicKey);
       } else if (token === "s") {

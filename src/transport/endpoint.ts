@@ -89,6 +89,7 @@ export class Endpoint implements ConnectionOwner {
       staticKey: options.staticKey,
       psk: options.psk,
       parameters: localParameters(options.transport, MAX_DATAGRAM_SIZE),
+      random: (length) => options.random(length),
     };
     this.#mac1Key = mac1Key(options.staticKey.publicKey);
   }

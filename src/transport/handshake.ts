@@ -42,6 +42,8 @@ export interface Identity {
   readonly psk: Uint8Array | undefined;
   /** What the node tells its peers. */
   readonly parameters: TransportParameters;
+  /** Random bytes, for ephemeral keys. */
+  random(length: number): Uint8Array;
 }
 
 /** What a completed handshake gives. */
@@ -150,6 +152,7 @@ function newNoise(identity: Identity, initiator: boolean, remoteStatic?: Uint8Ar
     staticKey: identity.staticKey,
     remoteStatic,
     psk: identity.psk ?? NO_PSK,
+    random: (length) => identity.random(length),
   });
 }
 

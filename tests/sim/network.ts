@@ -1,0 +1,125 @@
+/**
+ * A network of real endpoints without sockets: virtual time, seeded chance, one link per direction. A run is
+ * reproducible from its seed.
+ *
+ * @module
+ */
+
+import type { SocketAddress } from "../../src/transport/address.ts";
+import { VirtualClock } from "./clock.ts";
+import { Link, type LinkOptions } from "./link.ts";
+import { SimNode, type SimNodeOptions } from "./node.ts";
+import { Prng } from "./prng.ts";
+
+/** A datagram on its way, as a tap sees it. */
+export interface Sighting {
+  readonly from: SimNode;
+  readonly to: SocketAddress;
+  readonly datagram: Uint8Array;
+  readonly at: number;
+}
+
+/** Virtual time after which a run that waits for something is given up, milliseconds. */
+const PATIENCE = 600_000;
+
+/** The network. */
+export class SimNetwork {
+  readonly clock = new VirtualClock();
+  readonly nodes: SimNode[] = [];
+  /** Sees every datagram before its link does; false makes it vanish. */
+  tap: ((sighting: Sighting) => boolean | void) | undefined;
+  readonly #random: Prng;
+  readonly #links = new Map<string, Link>();
+
+  /** @param defaults what links do that were not set up otherwise. */
+  constructor(readonly seed: number, readonly defaults: LinkOptions = {}) {
+    this.#random = new Prng(seed);
+  }
+
+  /** Time. */
+  get now(): number {
+    return this.clock.now;
+  }
+
+  /** Adds a node. */
+  node(options: SimNodeOptions = {}): SimNode {
+    const node = new SimNode(this, options, this.nodes.length, this.#random.fork());
+    this.nodes.push(node);
+    return node;
+  }
+
+  /** The link that carries datagrams from one node to another. */
+  link(from: SimNode, to: SimNode): Link {
+    const key = `${from.address.hostname}:${from.address.port} ${to.address.hostname}:${to.address.port}`;
+    let link = this.#links.get(key);
+    if (link === undefined) this.#links.set(key, link = new Link(this.defaults, this.#random.fork()));
+    return link;
+  }
+
+  /** Both links between two nodes. */
+  links(a: SimNode, b: SimNode): [Link, Link] {
+    return [this.link(a, b), this.link(b, a)];
+  }
+
+  /** Nothing passes between two nodes any more, or again. */
+  cut(a: SimNode, b: SimNode, isCut = true): void {
+    for (const link of this.links(a, b)) link.cut = isCut;
+  }
+
+  /** Puts a datagram on its way. */
+  send(from: SimNode, datagram: Uint8Array, to: SocketAddress): void {
+    if (this.tap?.({ from, to, datagram, at: this.now }) === false) return;
+    const node = this.nodes.find(({ address }) =>
+      address.port === to.port && address.hostname === to.hostname
+    );
+    if (node === undefined) return;
+    const link = this.link(from, node);
+    const tooBig = link.counts.tooBig;
+    for (const arrival of link.send(datagram, this.now)) {
+      this.clock.schedule(arrival.at, () => node.deliver(arrival.datagram, from.address));
+    }
+    if (link.counts.tooBig > tooBig && link.options.tellsTooBig) {
+      this.clock.schedule(this.now, () => from.endpoint.onTooBig(to));
+    }
+  }
+
+  /** Lets time pass. */
+  run(milliseconds: number): void {
+    const until = this.now + milliseconds;
+    while (this.clock.step(until));
+  }
+
+  /** Lets time pass until something holds. Throws when it does not within `patience` milliseconds. */
+  runUntil(done: () => boolean, patience: number = PATIENCE): void {
+    const limit = this.now + patience;
+    while (!done()) {
+      if (this.clock.step(limit)) continue;
+      if (done()) return;
+      throw new Error(`what was waited for did not happen within ${patience} ms`);
+    }
+  }
+
+  /** Lets time pass until nothing is left to happen, at most `patience` milliseconds. */
+  settle(patience: number = PATIENCE): void {
+    const limit = this.now + patience;
+    while (this.clock.next <= limit && this.clock.step(limit));
+  }
+}
+
+/** Runs a simulation with each seed; one that fails tells its seed. */
+export function withSeeds(
+  count: number,
+  run: (network: SimNetwork) => void,
+  defaults: LinkOptions = {},
+): void {
+  for (let seed = 1; seed <= count; seed++) withSeed(seed, run, defaults);
+}
+
+/** Runs a simulation with one seed: to look at one that failed. */
+export function withSeed(seed: number, run: (network: SimNetwork) => void, defaults: LinkOptions = {}): void {
+  try {
+    run(new SimNetwork(seed, defaults));
+  } catch (cause) {
+    throw new Error(`seed ${seed}: ${cause instanceof Error ? cause.message : cause}`, { cause });
+  }
+}

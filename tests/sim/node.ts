@@ -1,0 +1,198 @@
+/**
+ * A node of the simulated network: a real endpoint, driven as the socket loop drives it, on virtual time.
+ *
+ * @module
+ */
+
+import { generateKeyPair, type KeyPair } from "../../src/crypto/x25519.ts";
+import type { SocketAddress } from "../../src/transport/address.ts";
+import { DEFAULT_TRANSPORT, type TransportOptions } from "../../src/transport/config.ts";
+import type { Connection } from "../../src/transport/connection.ts";
+import { Endpoint } from "../../src/transport/endpoint.ts";
+import type { SessionEnd } from "../../src/transport/session_end.ts";
+import type { Stream } from "../../src/transport/stream.ts";
+import type { SimNetwork } from "./network.ts";
+import { Prng } from "./prng.ts";
+
+/** How a node is made; every field has a default. */
+export interface SimNodeOptions {
+  /** Mesh key. @default none */
+  readonly psk?: Uint8Array;
+  /** Whether anybody may connect. @default true */
+  readonly accepts?: boolean;
+  /** Changes to the transport's defaults. */
+  readonly transport?: Partial<TransportOptions>;
+  /** Static key pair. @default one made from the network's seed */
+  readonly staticKey?: KeyPair;
+  /** Numeric host. @default 192.0.2.n */
+  readonly hostname?: string;
+  /** Takes streams that peers open. */
+  readonly onStream?: (stream: Stream, connection: Connection) => void;
+  /** Milliseconds between 1970 and the clock's zero. */
+  readonly epoch?: number;
+}
+
+/** 2026-01-01. */
+const EPOCH = 1_767_225_600_000;
+
+/** A node. */
+export class SimNode {
+  /** The object under test. */
+  endpoint: Endpoint;
+  /** Sessions that peers opened, oldest first. */
+  readonly incoming: Connection[] = [];
+  /** Sessions that ended, in order. */
+  readonly ended: { readonly connection: Connection; readonly end: SessionEnd }[] = [];
+  /** Streams that peers opened and no `onStream` took. */
+  readonly streams: Stream[] = [];
+  readonly staticKey: KeyPair;
+  readonly address: SocketAddress;
+  readonly #random: Prng;
+  readonly #buffer = new Uint8Array(65_536);
+  /** The socket's queue while the event loop stands still; `undefined` while it runs. */
+  #stalled: { readonly datagram: Uint8Array; readonly from: SocketAddress }[] | undefined;
+  #timerAt = Infinity;
+  #flushQueued = false;
+  #down = false;
+
+  constructor(readonly network: SimNetwork, readonly options: SimNodeOptions, index: number, random: Prng) {
+    this.#random = random;
+    this.address = { hostname: options.hostname ?? `192.0.2.${index + 1}`, port: 4000 + index };
+    this.staticKey = options.staticKey ?? generateKeyPair((length) => random.bytes(length));
+    this.endpoint = this.#newEndpoint();
+  }
+
+  /** The node's id. */
+  get id(): Uint8Array {
+    return this.staticKey.publicKey;
+  }
+
+  /** Time. */
+  get now(): number {
+    return this.network.clock.now;
+  }
+
+  /** Begins to connect. Ends are noted in {@linkcode SimNode.ended}. */
+  connect(peer: SimNode, candidates: readonly SocketAddress[] = [peer.address]): Connection {
+    const connection = this.endpoint.connect(peer.id, candidates, this.now);
+    this.#watch(connection);
+    return connection;
+  }
+
+  /** Connects and runs the network until the session stands. */
+  establish(peer: SimNode): Connection {
+    const connection = this.connect(peer);
+    this.network.runUntil(() => connection.session !== undefined && peer.sessionWith(this) !== undefined);
+    return connection;
+  }
+
+  /** The live session with a peer. */
+  sessionWith(peer: SimNode): Connection | undefined {
+    return this.endpoint.connectionTo(peer.id);
+  }
+
+  /** A datagram arrives at the socket. */
+  deliver(datagram: Uint8Array, from: SocketAddress): void {
+    if (this.#down) return;
+    if (this.#stalled !== undefined) {
+      this.#stalled.push({ datagram, from });
+      return;
+    }
+    // The endpoint may keep nothing of the datagram: the next one overwrites it, as in a driver's buffer.
+    this.#buffer.set(datagram);
+    this.endpoint.receive(this.#buffer.subarray(0, datagram.length), from, this.now);
+    this.#buffer.fill(0xdd, 0, datagram.length);
+    this.flush();
+  }
+
+  /** Sends what may be sent now and sets the timer. */
+  flush(): void {
+    if (this.#stalled !== undefined || this.#down) return;
+    for (;;) {
+      const transmit = this.endpoint.poll(this.#buffer, this.now);
+      if (transmit === undefined) break;
+      this.network.send(this, this.#buffer.slice(0, transmit.length), transmit.to);
+    }
+    this.#setTimer();
+  }
+
+  /** The event loop stands still: datagrams queue, timers come late. */
+  stall(milliseconds: number): void {
+    this.#stalled = [];
+    this.network.clock.schedule(this.now + milliseconds, () => {
+      const queued = this.#stalled ?? [];
+      this.#stalled = undefined;
+      // The socket loop drains the socket before it runs a late timer.
+      for (const { datagram, from } of queued) this.deliver(datagram, from);
+      this.#onTimer();
+    });
+  }
+
+  /** The process dies and comes back with the same key and address: nothing of it is left. */
+  restart(): void {
+    this.endpoint = this.#newEndpoint();
+    this.incoming.length = this.streams.length = 0;
+    this.#timerAt = Infinity;
+  }
+
+  /** The process dies. */
+  kill(): void {
+    this.#down = true;
+    this.endpoint = this.#newEndpoint();
+  }
+
+  #newEndpoint(): Endpoint {
+    const { psk, accepts = true, transport, onStream, epoch = EPOCH } = this.options;
+    const endpoint: Endpoint = new Endpoint({
+      staticKey: this.staticKey,
+      psk,
+      accepts,
+      transport: { ...DEFAULT_TRANSPORT, ...transport },
+      random: (length) => this.#random.bytes(length),
+      wallClock: () => epoch + this.now,
+    }, {
+      onIncoming: (connection) => {
+        this.incoming.push(connection);
+        this.#watch(connection, onStream);
+      },
+      onWake: () => this.#wake(endpoint),
+    });
+    return endpoint;
+  }
+
+  #watch(connection: Connection, onStream = this.options.onStream): void {
+    connection.events = {
+      onStream: (stream) => {
+        if (onStream === undefined) this.streams.push(stream);
+        else onStream(stream, connection);
+      },
+      onEnd: (end) => void this.ended.push({ connection, end }),
+      onOvertaken: (by) => this.#watch(by, onStream),
+    };
+  }
+
+  #wake(endpoint: Endpoint): void {
+    if (this.#flushQueued || endpoint !== this.endpoint) return;
+    this.#flushQueued = true;
+    this.network.clock.schedule(this.now, () => {
+      this.#flushQueued = false;
+      this.flush();
+    });
+  }
+
+  #setTimer(): void {
+    const at = this.endpoint.deadline;
+    if (at >= this.#timerAt) return;
+    this.#timerAt = at;
+    this.network.clock.schedule(at, () => {
+      if (this.#timerAt === at) this.#onTimer();
+    });
+  }
+
+  #onTimer(): void {
+    if (this.#stalled !== undefined || this.#down) return;
+    this.#timerAt = Infinity;
+    this.endpoint.onTimeout(this.now);
+    this.flush();
+  }
+}
