@@ -66,3 +66,5 @@ export {
   type SmallRef,
   type TreeRef,
 } from "../wire/blob_ref.ts";
+// What serving and fetching are given; the classes themselves come from the main entry point.
+export type * from "../mesh/mod.ts";
