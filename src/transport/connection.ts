@@ -65,6 +65,8 @@ export class Connection implements SessionEvents, Timed {
   phase: ConnectionPhase;
   /** See {@linkcode Timed}. */
   queuedAt = Infinity;
+  /** See {@linkcode Timed}. */
+  queueIndex = -1;
   /** Set by whoever uses the connection. */
   events: ConnectionEvents = {};
   /** Where packets go. */

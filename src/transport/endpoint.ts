@@ -272,6 +272,7 @@ export class Endpoint implements ConnectionOwner {
   #forgetIfGone(connection: Connection): void {
     if (connection.phase !== "gone") return;
     this.#ready.delete(connection);
+    this.#timers.remove(connection);
     this.#byIndex.delete(connection.localIndex);
     this.#connecting.delete(connection);
     this.#halfOpen.delete(connection.initiationKey);

@@ -1,6 +1,6 @@
 /**
- * Deadlines of many objects in a binary heap with lazy deletion: an entry whose object has another deadline by now
- * is put back or dropped when it comes up.
+ * Deadlines of many objects in a binary heap. Each object knows its place, so that one that is over leaves at once
+ * instead of being held until its time.
  *
  * @module
  */
@@ -11,69 +11,87 @@ export interface Timed {
   readonly deadline: number;
   /** Time under which the queue holds it; the queue's own. */
   queuedAt: number;
-}
-
-interface Entry<T> {
-  readonly at: number;
-  readonly item: T;
+  /** Place in the queue, -1 when the queue does not hold it; the queue's own. */
+  queueIndex: number;
 }
 
 /** The earliest of many deadlines. */
 export class TimerQueue<T extends Timed> {
-  readonly #heap: Entry<T>[] = [];
+  readonly #heap: T[] = [];
 
-  /** Time of the earliest entry: never later than the earliest deadline; `Infinity` when empty. */
-  get next(): number {
-    return this.#heap.length === 0 ? Infinity : this.#heap[0].at;
+  /** Objects with a deadline. */
+  get size(): number {
+    return this.#heap.length;
   }
 
-  /** Looks at an object's deadline anew. A later one costs nothing until the old one comes up. */
+  /** The earliest deadline, as of each object's last update; `Infinity` when there is none. */
+  get next(): number {
+    return this.#heap.length === 0 ? Infinity : this.#heap[0].queuedAt;
+  }
+
+  /** Looks at an object's deadline anew. */
   update(item: T): void {
     const at = item.deadline;
-    if (at >= item.queuedAt) return;
+    if (at === Infinity) return this.remove(item);
+    const before = item.queueIndex < 0 ? Infinity : item.queuedAt;
+    if (at === before) return;
     item.queuedAt = at;
-    this.#push({ at, item });
+    if (at < before) this.#rise(item, item.queueIndex < 0 ? this.#heap.length : item.queueIndex);
+    else this.#sink(item, item.queueIndex);
+  }
+
+  /** Forgets an object. */
+  remove(item: T): void {
+    const at = item.queueIndex;
+    if (at < 0) return;
+    item.queueIndex = -1;
+    const last = this.#heap.pop()!;
+    if (last === item) return;
+    if (at > 0 && last.queuedAt < this.#heap[(at - 1) >>> 1].queuedAt) this.#rise(last, at);
+    else this.#sink(last, at);
   }
 
   /** Takes out an object that is due at `now`; `undefined` when none is. */
   pop(now: number): T | undefined {
-    while (this.#heap.length > 0 && this.#heap[0].at <= now) {
-      const { at, item } = this.#heap[0];
-      this.#removeFirst();
-      if (item.queuedAt !== at) continue;
-      item.queuedAt = Infinity;
-      if (item.deadline <= now) return item;
+    while (this.next <= now) {
+      const item = this.#heap[0];
+      if (item.deadline <= now) {
+        this.remove(item);
+        return item;
+      }
       this.update(item);
     }
     return undefined;
   }
 
-  #push(entry: Entry<T>): void {
+  /** Puts `item` at `at` or above. */
+  #rise(item: T, at: number): void {
     const heap = this.#heap;
-    let i = heap.length;
-    heap.push(entry);
-    while (i > 0) {
-      const parent = (i - 1) >>> 1;
-      if (heap[parent].at <= entry.at) break;
-      heap[i] = heap[parent];
-      i = parent;
+    while (at > 0) {
+      const parent = (at - 1) >>> 1;
+      if (heap[parent].queuedAt <= item.queuedAt) break;
+      this.#put(heap[parent], at);
+      at = parent;
     }
-    heap[i] = entry;
+    this.#put(item, at);
   }
 
-  #removeFirst(): void {
+  /** Puts `item` at `at` or below. */
+  #sink(item: T, at: number): void {
     const heap = this.#heap;
-    const last = heap.pop()!;
-    if (heap.length === 0) return;
-    let i = 0;
     for (;;) {
-      let child = 2 * i + 1;
+      let child = 2 * at + 1;
       if (child >= heap.length) break;
-      if (child + 1 < heap.length && heap[child + 1].at < heap[child].at) child++;
-      if (heap[child].at >= last.at) break;
-      heap[i] = heap[child];
-      i = child;
+      if (child + 1 < heap.length && heap[child + 1].queuedAt < heap[child].queuedAt) child++;
+      if (heap[child].queuedAt >= item.queuedAt) break;
+      this.#put(heap[child], at);
+      at = child;
     }
-    heap[i] = last;
+    this.#put(item, at);
+  }
+
+  #put(item: T, at: number): void {
+    this.#heap[at] = item;
+    item.queueIndex = at;
   }
 }
