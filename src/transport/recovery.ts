@@ -15,23 +15,9 @@ import {
 } from "./config.ts";
 import type { CongestionController } from "./congestion.ts";
 import { RttEstimator } from "./rtt.ts";
-import type { SentFrame } from "./sent_frame.ts";
+import { type SentPacket, SentPackets } from "./sent_packets.ts";
 
-/** A packet that was sent and not yet acknowledged or lost. */
-export interface SentPacket {
-  /** Its packet number. */
-  readonly packetNumber: number;
-  /** When it was sent. */
-  readonly sentAt: number;
-  /** Its datagram's size. */
-  readonly size: number;
-  /** Whether it asks for an ACK and counts as in flight; ACK-only packets do neither. */
-  readonly ackEliciting: boolean;
-  /** Whether it probes the path's size: its loss is no congestion (RFC 8899 §3). */
-  readonly sizeProbe: boolean;
-  /** What it carried that may have to be sent again. */
-  readonly frames: readonly SentFrame[];
-}
+export type { SentPacket } from "./sent_packets.ts";
 
 /** Told what became of packets. */
 export interface RecoveryHandler {
@@ -62,10 +48,9 @@ export class Recovery {
   /** Bytes that the peer's socket queues. */
   peerReceiveBuffer = Infinity;
 
-  /** Packets in order of number; entries are emptied as they are settled. */
-  #sent: (SentPacket | undefined)[] = [];
-  /** Packet number of the first entry. */
-  #first = 0;
+  readonly #sent = new SentPackets();
+  /** Number after the last packet sent. */
+  #next = 0;
   #lossTime = Infinity;
   #lastElicitingAt = 0;
   #firstSampleAt = Infinity;
@@ -89,9 +74,9 @@ export class Recovery {
     this.congestion.onDatagramSize(size);
   }
 
-  /** Notes a packet as sent. Packet numbers come without gaps. */
+  /** Notes a packet as sent. Packet numbers rise. */
   onSent(packet: SentPacket): void {
-    if (this.#sent.length === 0) this.#first = packet.packetNumber;
+    this.#next = packet.packetNumber + 1;
     this.#sent.push(packet);
     if (!packet.ackEliciting) return;
     this.#lastElicitingAt = packet.sentAt;
@@ -103,39 +88,24 @@ export class Recovery {
    * it acknowledges a packet never sent, which is a protocol violation.
    */
   onAck(ranges: readonly number[], ackDelay: number, now: number, handler: RecoveryHandler): boolean {
-    const next = this.#first + this.#sent.length;
-    if (ranges[1] >= next && ranges[1] > this.largestAcked) return false;
-    const windowLimited = !this.appLimited && 2 * this.bytesInFlight >= this.congestion.window;
-    let newest: SentPacket | undefined;
-    let elicited = false;
-    const acked: SentPacket[] = [];
-    for (let i = 0; i < ranges.length; i += 2) {
-      const low = Math.max(ranges[i], this.#first);
-      for (let n = Math.min(ranges[i + 1], next - 1); n >= low; n--) {
-        const packet = this.#sent[n - this.#first];
-        if (packet === undefined) continue;
-        this.#sent[n - this.#first] = undefined;
-        newest ??= packet;
-        elicited ||= packet.ackEliciting;
-        if (packet.ackEliciting) this.bytesInFlight -= packet.size;
-        acked.push(packet);
-      }
-    }
+    if (ranges[1] >= this.#next) return false;
     this.largestAcked = Math.max(this.largestAcked, ranges[1]);
-    if (newest === undefined) return true;
-    if (newest.packetNumber === ranges[1] && elicited) {
+    const windowLimited = !this.appLimited && 2 * this.bytesInFlight >= this.congestion.window;
+    const acked = this.#takeAcked(ranges);
+    if (acked.length === 0) return true;
+    if (acked[0].packetNumber === ranges[1] && acked.some((packet) => packet.ackEliciting)) {
       if (!this.rtt.sampled) this.#firstSampleAt = now;
-      this.rtt.update(now - newest.sentAt, Math.min(ackDelay, this.peerMaxAckDelay));
+      this.rtt.update(now - acked[0].sentAt, Math.min(ackDelay, this.peerMaxAckDelay));
     }
     this.#detectLost(now, handler);
+    this.ptoCount = this.probesDue = 0;
     for (const packet of acked) {
       if (packet.ackEliciting) {
         this.congestion.onAcked(now, packet.sentAt, packet.size, this.rtt.smoothed, windowLimited);
       }
       handler.onPacketAcked(packet);
     }
-    this.ptoCount = 0;
-    this.#trim();
+    this.#sent.trim();
     return true;
   }
 
@@ -150,7 +120,7 @@ export class Recovery {
   onTimeout(now: number, handler: RecoveryHandler): void {
     if (this.#lossTime !== Infinity) {
       this.#detectLost(now, handler);
-      this.#trim();
+      this.#sent.trim();
       return;
     }
     this.ptoCount++;
@@ -159,56 +129,74 @@ export class Recovery {
 
   /** The oldest packet in flight that carried something, for a probe to repeat. */
   oldestInFlight(): SentPacket | undefined {
-    return this.#sent.find((packet) => packet?.ackEliciting === true && packet.frames.length > 0);
+    for (let i = 0; i < this.#sent.size; i++) {
+      const packet = this.#sent.at(i);
+      if (packet.fate === "in_flight" && packet.ackEliciting && packet.frames.length > 0) return packet;
+    }
+    return undefined;
+  }
+
+  /** Settles what an ACK names and was in flight; newest first. */
+  #takeAcked(ranges: readonly number[]): SentPacket[] {
+    const acked: SentPacket[] = [];
+    for (let i = 0; i < ranges.length && this.#sent.size > 0; i += 2) {
+      if (ranges[i + 1] < this.#sent.at(0).packetNumber) break;
+      for (let at = this.#sent.endOf(ranges[i + 1]) - 1; at >= 0; at--) {
+        const packet = this.#sent.at(at);
+        if (packet.packetNumber < ranges[i]) break;
+        if (packet.fate !== "in_flight") continue;
+        packet.fate = "acked";
+        if (packet.ackEliciting) this.bytesInFlight -= packet.size;
+        acked.push(packet);
+      }
+    }
+    return acked;
   }
 
   /** RFC 9002 §6.1: packets that are late by number or by time. */
   #detectLost(now: number, handler: RecoveryHandler): void {
     this.#lossTime = Infinity;
-    const delay = Math.max(
-      TIME_THRESHOLD * Math.max(this.rtt.latest, this.rtt.smoothed),
-      TIMER_GRANULARITY,
-    );
+    const { latest, smoothed } = this.rtt;
+    const delay = Math.max(TIME_THRESHOLD * Math.max(latest, smoothed), TIMER_GRANULARITY);
+    const persistent = PERSISTENT_CONGESTION_THRESHOLD * this.rtt.pto(this.peerMaxAckDelay);
     const lost: SentPacket[] = [];
-    const end = Math.min(this.largestAcked, this.#first + this.#sent.length - 1);
-    for (let n = this.#first; n <= end; n++) {
-      const packet = this.#sent[n - this.#first];
-      if (packet === undefined) continue;
-      if (n <= this.largestAcked - PACKET_THRESHOLD || packet.sentAt <= now - delay) {
-        this.#sent[n - this.#first] = undefined;
-        if (packet.ackEliciting) this.bytesInFlight -= packet.size;
-        lost.push(packet);
-      } else {
+    /** When the first of the losses in a row was sent (RFC 9002 §7.6). */
+    let since: number | undefined;
+    let isPersistent = false;
+    for (let i = 0; i < this.#sent.size; i++) {
+      const packet = this.#sent.at(i);
+      if (packet.packetNumber > this.largestAcked) break;
+      if (packet.fate === "acked") since = undefined;
+      if (packet.fate !== "in_flight") continue;
+      const tooFarBehind = packet.packetNumber <= this.largestAcked - PACKET_THRESHOLD;
+      // The same sum as the timer's: rounding must not make it come too early for ever.
+      if (!tooFarBehind && packet.sentAt + delay > now) {
         this.#lossTime = Math.min(this.#lossTime, packet.sentAt + delay);
+        since = undefined;
+        continue;
       }
+      packet.fate = "lost";
+      if (packet.ackEliciting) this.bytesInFlight -= packet.size;
+      lost.push(packet);
+      if (!packet.ackEliciting || packet.sizeProbe) continue;
+      if (packet.sentAt > this.#firstSampleAt) since ??= packet.sentAt;
+      if (since !== undefined && packet.sentAt - since > persistent) isPersistent = true;
     }
-    if (lost.length > 0) this.#onLost(lost, now, handler);
+    if (lost.length > 0) this.#onLost(lost, isPersistent, now, handler);
   }
 
-  #onLost(lost: readonly SentPacket[], now: number, handler: RecoveryHandler): void {
+  #onLost(
+    lost: readonly SentPacket[],
+    isPersistent: boolean,
+    now: number,
+    handler: RecoveryHandler,
+  ): void {
     const congested = lost.filter((packet) => packet.ackEliciting && !packet.sizeProbe);
     this.lostPackets += congested.length;
     if (congested.length > 0) {
       this.congestion.onLost(now, congested[congested.length - 1].sentAt);
-      if (this.#isPersistent(congested)) this.congestion.onPersistentCongestion();
+      if (isPersistent) this.congestion.onPersistentCongestion();
     }
     for (const packet of lost) handler.onPacketLost(packet);
-  }
-
-  /** RFC 9002 §7.6: losses without a gap over more than three probe time-outs. */
-  #isPersistent(lost: readonly SentPacket[]): boolean {
-    const first = lost[0];
-    const last = lost[lost.length - 1];
-    const duration = this.rtt.pto(this.peerMaxAckDelay) * PERSISTENT_CONGESTION_THRESHOLD;
-    return first.sentAt > this.#firstSampleAt && last.sentAt - first.sentAt > duration &&
-      last.packetNumber - first.packetNumber === lost.length - 1;
-  }
-
-  #trim(): void {
-    let settled = 0;
-    while (settled < this.#sent.length && this.#sent[settled] === undefined) settled++;
-    if (settled === 0) return;
-    this.#sent.splice(0, settled);
-    this.#first += settled;
   }
 }

@@ -454,6 +454,7 @@ export class SessionState implements FrameHandler, StreamSetContext {
       ackEliciting: elicits,
       sizeProbe,
       frames,
+      fate: "in_flight",
     });
     if (!elicits) return;
     if (this.recovery.probesDue > 0) this.recovery.probesDue--;
