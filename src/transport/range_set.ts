@@ -34,8 +34,7 @@ export class RangeSet {
       bounds.push(start, end);
       return;
     }
-    let low = 0;
-    while (low < bounds.length && bounds[low + 1] < start) low += 2;
+    const low = this.#firstEndingAt(start);
     let high = low;
     while (high < bounds.length && bounds[high] <= end) high += 2;
     if (high > low) {
@@ -49,8 +48,8 @@ export class RangeSet {
   remove(start: number, end: number): void {
     if (start >= end) return;
     const bounds = this.#bounds;
-    let low = 0;
-    while (low < bounds.length && bounds[low + 1] <= start) low += 2;
+    let low = this.#firstEndingAt(start);
+    if (bounds[low + 1] === start) low += 2;
     let high = low;
     while (high < bounds.length && bounds[high] < end) high += 2;
     if (high === low) return;
@@ -69,11 +68,10 @@ export class RangeSet {
   gaps(start: number, end: number): number[] {
     const out: number[] = [];
     const bounds = this.#bounds;
-    for (let i = 0; i < bounds.length && start < end; i += 2) {
-      if (bounds[i + 1] <= start) continue;
+    for (let i = this.#firstEndingAt(start); i < bounds.length && start < end; i += 2) {
       if (bounds[i] >= end) break;
       if (bounds[i] > start) out.push(start, bounds[i]);
-      start = bounds[i + 1];
+      start = Math.max(start, bounds[i + 1]);
     }
     if (start < end) out.push(start, end);
     return out;
@@ -82,5 +80,18 @@ export class RangeSet {
   /** Empties the set. */
   clear(): void {
     this.#bounds.length = 0;
+  }
+
+  /** Index of the first range that ends at `offset` or behind it. */
+  #firstEndingAt(offset: number): number {
+    const bounds = this.#bounds;
+    let low = 0;
+    let high = bounds.length / 2;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (bounds[2 * middle + 1] < offset) low = middle + 1;
+      else high = middle;
+    }
+    return 2 * low;
   }
 }

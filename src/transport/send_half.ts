@@ -6,6 +6,7 @@
  */
 
 import { SEND_BUFFER } from "./config.ts";
+import { Fifo } from "./fifo.ts";
 import { RangeSet } from "./range_set.ts";
 
 /** States of RFC 9000 §3.1, "Ready" and "Send" being one here. */
@@ -23,6 +24,11 @@ export interface SendSlice {
   readonly fresh: number;
 }
 
+interface Part {
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+}
+
 /** Send state of one stream. */
 export class SendHalf {
   /** See {@linkcode SendState}. */
@@ -33,7 +39,7 @@ export class SendHalf {
   resetPending = false;
 
   /** Written arrays with the stream offset of their first byte, oldest first. */
-  #parts: { readonly offset: number; readonly bytes: Uint8Array }[] = [];
+  readonly #parts = new Fifo<Part>();
   /** Index into the parts at which the next fresh byte probably lies. */
   #cursor = 0;
   #written = 0;
@@ -76,9 +82,12 @@ export class SendHalf {
     return this.state === "data_recvd" || this.state === "reset_recvd";
   }
 
-  /** Takes over `bytes`; the caller does not touch them again. */
+  /**
+   * Takes over `bytes`; the caller does not touch them again. What is written after {@linkcode SendHalf.finish} or a
+   * reset goes nowhere.
+   */
   write(bytes: Uint8Array): void {
-    if (bytes.length === 0) return;
+    if (bytes.length === 0 || this.#finished || this.state !== "send") return;
     this.#parts.push({ offset: this.#written, bytes });
     this.#written += bytes.length;
   }
@@ -139,7 +148,7 @@ export class SendHalf {
   copy(offset: number, length: number, out: Uint8Array, at: number): void {
     let index = this.#indexOf(offset);
     while (length > 0) {
-      const part = this.#parts[index++];
+      const part = this.#parts.at(index++);
       const from = offset - part.offset;
       const n = Math.min(length, part.bytes.length - from);
       out.set(from === 0 && n === part.bytes.length ? part.bytes : part.bytes.subarray(from, from + n), at);
@@ -199,7 +208,7 @@ export class SendHalf {
   }
 
   #drop(): void {
-    this.#parts = [];
+    this.#parts.clear();
     this.#cursor = 0;
     this.#lost.clear();
     this.#acked.clear();
@@ -208,30 +217,31 @@ export class SendHalf {
 
   #release(): void {
     let done = 0;
-    while (done < this.#parts.length) {
-      const part = this.#parts[done];
-      if (part.offset + part.bytes.length > this.#ackedBelow) break;
-      done++;
-    }
+    while (done < this.#parts.size && this.#endOf(done) <= this.#ackedBelow) done++;
     if (done === 0) return;
-    this.#parts.splice(0, done);
+    this.#parts.drop(done);
     this.#cursor = Math.max(0, this.#cursor - done);
   }
 
+  /** Place of the part that holds the byte at `offset`. */
   #indexOf(offset: number): number {
     const parts = this.#parts;
-    const at = this.#cursor;
-    const holds = (i: number) =>
-      i < parts.length && parts[i].offset <= offset && offset < parts[i].offset + parts[i].bytes.length;
-    if (holds(at)) return at;
-    if (holds(at + 1)) return this.#cursor = at + 1;
+    // Data goes out in order but for losses: nearly always it is where the last copy ended, or the part after it.
+    for (let i = this.#cursor; i < Math.min(parts.size, this.#cursor + 2); i++) {
+      if (parts.at(i).offset <= offset && offset < this.#endOf(i)) return this.#cursor = i;
+    }
     let low = 0;
-    let high = parts.length - 1;
+    let high = parts.size - 1;
     while (low < high) {
       const middle = (low + high + 1) >>> 1;
-      if (parts[middle].offset <= offset) low = middle;
+      if (parts.at(middle).offset <= offset) low = middle;
       else high = middle - 1;
     }
     return this.#cursor = low;
+  }
+
+  #endOf(index: number): number {
+    const { offset, bytes } = this.#parts.at(index);
+    return offset + bytes.length;
   }
 }

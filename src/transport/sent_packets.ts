@@ -4,6 +4,7 @@
  * @module
  */
 
+import { Fifo } from "./fifo.ts";
 import type { SentFrame } from "./sent_frame.ts";
 
 /** What became of a packet. */
@@ -27,56 +28,42 @@ export interface SentPacket {
   fate: PacketFate;
 }
 
-/** Settled packets at the front are let go once there are this many, and as many as others. */
-const COMPACT_AT = 64;
-
-/** Packets in ascending order, with room at the front that is given back now and then. */
+/** Packets in ascending order of their numbers. */
 export class SentPackets {
-  #packets: SentPacket[] = [];
-  /** Index of the first packet that is not settled. */
-  #head = 0;
+  readonly #packets = new Fifo<SentPacket>();
 
   /** Packets held, settled ones in between included. */
   get size(): number {
-    return this.#packets.length - this.#head;
+    return this.#packets.size;
   }
 
   /** The packet at a place, the oldest at 0. */
   at(index: number): SentPacket {
-    return this.#packets[this.#head + index];
+    return this.#packets.at(index);
   }
 
   /** Adds the newest. Of ACK-only packets in a row only the last stays: a peer need never acknowledge them. */
   push(packet: SentPacket): void {
-    const packets = this.#packets;
-    const last = packets.length - 1;
-    if (!packet.ackEliciting && last >= this.#head && !packets[last].ackEliciting) packets[last] = packet;
-    else packets.push(packet);
+    if (!packet.ackEliciting && this.#packets.last?.ackEliciting === false) this.#packets.replaceLast(packet);
+    else this.#packets.push(packet);
   }
 
   /** Place after the last packet with a number up to `packetNumber`. */
   endOf(packetNumber: number): number {
-    let low = this.#head;
-    let high = this.#packets.length;
+    let low = 0;
+    let high = this.#packets.size;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (this.#packets[middle].packetNumber <= packetNumber) low = middle + 1;
+      if (this.#packets.at(middle).packetNumber <= packetNumber) low = middle + 1;
       else high = middle;
     }
-    return low - this.#head;
+    return low;
   }
 
   /** Lets the settled packets at the front go. */
   trim(): void {
-    const packets = this.#packets;
-    let head = this.#head;
-    while (head < packets.length && packets[head].fate !== "in_flight") head++;
-    if (head === packets.length) {
-      packets.length = head = 0;
-    } else if (head >= COMPACT_AT && 2 * head >= packets.length) {
-      packets.splice(0, head);
-      head = 0;
-    }
-    this.#head = head;
+    let settled = 0;
+    while (settled < this.#packets.size && this.#packets.at(settled).fate !== "in_flight") settled++;
+    if (settled > 0) this.#packets.drop(settled);
   }
 }
