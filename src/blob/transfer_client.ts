@@ -28,7 +28,7 @@ export interface TransferOptions {
   /** Streams per peer: one for small chunks, the others for large ones. @default 4 */
   readonly streams?: number;
   /**
-   * Milliseconds without any progress after which a peer that cannot be reached again is given up. @default 30000
+   * Milliseconds after which a peer is given up that was lost and has sent nothing useful since. @default 30000
    */
   readonly retryTimeout?: number;
   /**
@@ -48,6 +48,8 @@ const SMALL_CHUNK = 256 * 1024;
 const MAX_LANE_JOBS = 4096;
 /** How often holders are looked at, milliseconds. */
 const CHECK_INTERVAL = 500;
+/** Chunks with wrong bytes after which a holder is asked for nothing more. */
+const MAX_WRONG = 3;
 /** Times that a busy holder is asked again for a chunk, and the wait before it, milliseconds. */
 const MAX_BUSY = 20;
 const BUSY_DELAY = 250;
@@ -86,6 +88,7 @@ class ChunkFetch implements LaneHandler {
   #filling = false;
   #settle: { resolve: () => void; reject: (reason: unknown) => void } | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
+  #checkedAt = 0;
   readonly #delays = new Set<ReturnType<typeof setTimeout>>();
 
   constructor(
@@ -103,17 +106,17 @@ class ChunkFetch implements LaneHandler {
     if (signal?.aborted) throw abortReason(signal);
     this.#pool = new HasherPool(await loadBlake3());
     // Every stream may be inside a chunk, and as many interrupted chunks may wait to be resumed.
-    await this.#pool.reserve(2 * this.limits.streams * this.sessions.length);
+    await this.#pool.reserve(2 * this.#maxLanes);
     const onAbort = () => this.#finish(abortReason(signal!));
     try {
       await new Promise<void>((resolve, reject) => {
         this.#settle = { resolve, reject };
         if (signal?.aborted) return onAbort();
         signal?.addEventListener("abort", onAbort, { once: true });
-        const now = monotonicNow();
         this.#holders = this.sessions.map((session, index) =>
-          new TransferHolder(index, session, this.limits, this, this.#stop.signal, now)
+          new TransferHolder(index, session, this.limits, this, this.#stop.signal)
         );
+        this.#checkedAt = monotonicNow();
         this.#timer = setInterval(() => this.#check(), CHECK_INTERVAL);
         for (const holder of this.#holders) this.#open(holder);
       });
@@ -127,66 +130,63 @@ class ChunkFetch implements LaneHandler {
 
   onBytes(lane: TransferLane, count: number): void {
     this.#inFlight -= count;
-    this.#holders[lane.holder].onProgress(count, monotonicNow());
+    this.#holders[lane.holder].onBytes(count);
     if (this.#inFlight < this.#maxInFlight / 2) this.#fill();
   }
 
   onJobReceived(lane: TransferLane, job: TransferJob): void {
-    this.#holders[lane.holder].onProgress(0, monotonicNow());
+    const holder = this.#holders[lane.holder];
     const digest = job.digest();
     if (!job.matches(digest)) {
-      const { name } = this.#holders[lane.holder];
-      this.#deny(lane, job, new HashMismatchError(toHex(job.hash), toHex(digest), name));
+      const error = new HashMismatchError(toHex(job.hash), toHex(digest), holder.name);
+      this.#deny(holder, job, error);
+      if (++holder.wrong >= MAX_WRONG) this.#lose(holder, error, true);
       return;
     }
+    holder.onVerified();
     this.#unfinished--;
-    job.job.complete();
+    try {
+      job.job.complete();
+    } catch (error) {
+      return this.#finish(error);
+    }
     if (lane.size === 0 || this.#exhausted) this.#fill();
   }
 
   onJobDenied(lane: TransferLane, job: TransferJob, header: TransferHeader): void {
     this.#inFlight -= job.length - job.received;
-    const { name } = this.#holders[lane.holder];
+    const holder = this.#holders[lane.holder];
     const what = `Fetch chunk ${toHex(job.hash)}`;
     if (header.kind !== "refused") {
-      return this.#deny(
-        lane,
-        job,
-        new BlobNotFoundError(`${what}: holder ${name} does not have it`, toHex(job.hash)),
-      );
+      const message = `${what}: holder ${holder.name} does not have it`;
+      return this.#deny(holder, job, new BlobNotFoundError(message, toHex(job.hash)));
     }
-    if (header.code === "BUSY" && job.busy++ < MAX_BUSY) {
-      const timer = setTimeout(() => {
-        this.#delays.delete(timer);
-        this.#requeue(job);
-      }, BUSY_DELAY);
-      this.#delays.add(timer);
-      return;
-    }
+    if (header.code === "BUSY" && job.busy++ < MAX_BUSY) return this.#requeueLater(job);
     const reason = header.message === "" ? header.code : `${header.code}, "${header.message}"`;
-    this.#deny(
-      lane,
-      job,
-      new TransferRefusedError(`${what}: holder ${name} refuses: ${reason}`, header.code),
-    );
+    const message = `${what}: holder ${holder.name} refuses: ${reason}`;
+    this.#deny(holder, job, new TransferRefusedError(message, header.code));
   }
 
   onJobSize(lane: TransferLane, job: TransferJob, size: bigint): void {
     this.#inFlight -= job.length - job.received;
-    const message =
-      `Fetch chunk ${toHex(job.hash)}: holder ${this.#holders[lane.holder].name} announces ${size} bytes, ` +
+    const holder = this.#holders[lane.holder];
+    const message = `Fetch chunk ${toHex(job.hash)}: holder ${holder.name} announces ${size} bytes, ` +
       `reference says ${job.length}`;
-    this.#deny(lane, job, new SizeMismatchError(message, job.length, Number(size)));
+    this.#deny(holder, job, new SizeMismatchError(message, job.length, Number(size)));
   }
 
-  onLaneLost(lane: TransferLane, jobs: readonly TransferJob[], error: Error): void {
+  onLaneFailed(lane: TransferLane, error: Error): void {
     const holder = this.#holders[lane.holder];
-    for (const job of jobs) this.#inFlight -= job.length - job.received;
-    this.#again.push(...jobs);
+    // A lane that fails while the others are still being opened is looked at when they are.
+    if (!holder.lanes.includes(lane)) return;
+    if (error instanceof TransferRefusedError && holder.lanes.length > 1) {
+      // The holder wants fewer streams: the others go on.
+      holder.lanes = holder.lanes.filter((other) => other !== lane);
+      this.#takeBack(lane);
+      return this.#fill();
+    }
     // One broken stream ends the others of the holder too: its session is gone, or it cannot be trusted with them.
-    holder.lose(error);
-    if (error.name === "TransferProtocolError" || error.name === "DecodeError") holder.dead ??= error;
-    this.#open(holder);
+    this.#lose(holder, error, false);
   }
 
   onFatal(error: unknown): void {
@@ -195,40 +195,90 @@ class ChunkFetch implements LaneHandler {
 
   // --- inside ---
 
+  get #maxLanes(): number {
+    return this.limits.streams * this.sessions.length;
+  }
+
   #open(holder: TransferHolder): void {
-    if (this.#settle === undefined) return;
-    holder.open(monotonicNow).then(() => {
+    holder.open().then(() => {
       this.sessions[holder.index] = holder.session;
-      if (this.#settle === undefined) holder.abort();
+      if (this.#settle === undefined) holder.takeLanes().forEach((lane) => lane.abort());
       else if (holder.dead !== undefined) this.#onDead(holder.dead);
       else this.#fill();
     }, (error) => this.#finish(error));
   }
 
+  /** The holder's streams are of no use any more: others take the work, and it is tried again, unless for good. */
+  #lose(holder: TransferHolder, error: Error, final: boolean): void {
+    if (this.#settle === undefined) return;
+    for (const lane of holder.takeLanes()) this.#takeBack(lane);
+    holder.onLost(error, final);
+    if (holder.dead !== undefined) return this.#onDead(holder.dead);
+    this.#open(holder);
+    this.#fill();
+  }
+
+  /** Notes the jobs of a lost lane to be asked for again, those that were begun first. */
+  #takeBack(lane: TransferLane): void {
+    for (const job of lane.take()) {
+      this.#inFlight -= job.length - job.received;
+      // Kept back for the streams that begin new chunks, there is a hasher for each.
+      if (job.received > 0 && this.#pool.free < this.#maxLanes) job.restart();
+      if (job.received > 0) this.#again.unshift(job);
+      else this.#again.push(job);
+    }
+  }
+
+  /** A holder was given up for good: its work is the others', if they can do it. */
   #onDead(error: Error): void {
-    if (this.#holders.every((holder) => holder.dead !== undefined)) this.#finish(error);
+    if (this.#holders.every(({ dead }) => dead !== undefined)) return this.#finish(error);
+    const stuck = this.#again.find((job) => !this.#isGivable(job));
+    if (stuck !== undefined) this.#finish(this.#reasonFor(stuck));
     else this.#fill();
   }
 
+  /** Whether somebody is left who may have the job. */
+  #isGivable(job: TransferJob): boolean {
+    return this.#holders.some(({ dead, index }) => dead === undefined && !job.failures.has(index));
+  }
+
   /** A holder cannot give a job: the next one is asked; when none is left, the fetch fails. */
-  #deny(lane: TransferLane, job: TransferJob, error: Error): void {
-    job.failures.set(lane.holder, error);
+  #deny(holder: TransferHolder, job: TransferJob, error: Error): void {
+    job.failures.set(holder.index, error);
     job.restart();
-    const left = this.#holders.some((holder) => holder.dead === undefined && !job.failures.has(holder.index));
-    if (left) this.#requeue(job);
-    else this.#finish(error);
+    this.#requeue(job);
+  }
+
+  /** Why nobody gives a job, what tells most: that somebody does not have it says least. */
+  #reasonFor({ failures }: TransferJob): Error | undefined {
+    const errors = [...failures.values()];
+    return errors.find((error) => !(error instanceof BlobNotFoundError)) ??
+      this.#holders.find(({ dead, index }) => dead !== undefined && !failures.has(index))?.dead ?? errors[0];
   }
 
   #requeue(job: TransferJob): void {
+    if (!this.#isGivable(job)) return this.#finish(this.#reasonFor(job));
     this.#again.push(job);
     this.#fill();
   }
 
+  #requeueLater(job: TransferJob): void {
+    const timer = setTimeout(() => {
+      this.#delays.delete(timer);
+      this.#requeue(job);
+    }, BUSY_DELAY);
+    this.#delays.add(timer);
+  }
+
   #check(): void {
     const now = monotonicNow();
+    const elapsed = now - this.#checkedAt;
+    this.#checkedAt = now;
+    // The event loop stood still: what arrived meanwhile is still in the socket, so nobody is judged silent or slow.
+    if (elapsed > 2 * CHECK_INTERVAL) return;
     for (const holder of this.#holders) {
-      holder.check(now);
-      if (holder.dead !== undefined && this.#settle !== undefined) this.#onDead(holder.dead);
+      const problem = holder.check(elapsed);
+      if (problem !== undefined) this.#lose(holder, problem.error, problem.final);
     }
   }
 
@@ -270,25 +320,27 @@ class ChunkFetch implements LaneHandler {
   }
 
   #assign(job: TransferJob, lane: TransferLane): void {
+    if (job.holder !== lane.holder) job.restart();
+    job.holder = lane.holder;
     this.#inFlight += job.length - job.received;
     lane.request(job);
   }
 
   #hasRoom(holder: TransferHolder): boolean {
-    return holder.isReady && holder.dead === undefined &&
-      holder.lanes.every((lane) => lane.size < MAX_LANE_JOBS);
+    return holder.isReady && holder.lanes.every((lane) => lane.size < MAX_LANE_JOBS);
   }
 
-  /** The least loaded lane of the least loaded holder that may have the job. */
+  /** Who is to give a job: the holder that began it, or else the least loaded lane of those that may have it. */
   #laneFor(job: TransferJob): TransferLane | undefined {
-    const bulk = job.length > SMALL_CHUNK;
+    const begun = job.received > 0 ? this.#holders[job.holder!] : undefined;
+    if (begun !== undefined && !job.failures.has(begun.index) && this.#hasRoom(begun)) {
+      return laneOf(begun, job);
+    }
     let best: TransferLane | undefined;
     for (const holder of this.#holders) {
       if (job.failures.has(holder.index) || !this.#hasRoom(holder)) continue;
-      for (const lane of holder.lanes) {
-        if (lane.bulk !== bulk && holder.lanes.length > 1) continue;
-        if (best === undefined || lane.outstandingBytes < best.outstandingBytes) best = lane;
-      }
+      const lane = laneOf(holder, job);
+      if (best === undefined || lane.outstandingBytes < best.outstandingBytes) best = lane;
     }
     return best;
   }
@@ -301,11 +353,22 @@ class ChunkFetch implements LaneHandler {
     clearInterval(this.#timer);
     for (const timer of this.#delays) clearTimeout(timer);
     this.#stop.abort();
-    for (const holder of this.#holders) {
-      if (error.length === 0) holder.finish();
-      else holder.abort();
+    for (const lane of this.#holders.flatMap((holder) => holder.takeLanes())) {
+      if (error.length === 0) lane.finish();
+      else lane.abort();
     }
     if (error.length === 0) settle.resolve();
     else settle.reject(error[0]);
   }
+}
+
+/** The least loaded of a holder's lanes for chunks of a job's size; any lane where it has none. */
+function laneOf({ lanes }: TransferHolder, job: TransferJob): TransferLane {
+  const bulk = job.length > SMALL_CHUNK;
+  let best = lanes[0];
+  for (const lane of lanes) {
+    const fits = Number(lane.bulk === bulk) - Number(best.bulk === bulk);
+    if (fits > 0 || (fits === 0 && lane.outstandingBytes < best.outstandingBytes)) best = lane;
+  }
+  return best;
 }

@@ -1,12 +1,22 @@
 /**
  * A peer that chunks are fetched from, through sessions that come and go: it watches for silence and for a pace that
- * is none, and connects again with back-off (`content.md` 2).
+ * is none, connects again with back-off, and knows when that is of no use any more (`content.md` 2).
  *
  * @module
  */
 
-import { NotAuthorizedError, PeerSilentError } from "../errors.ts";
+import {
+  InvalidArgumentError,
+  NodeClosedError,
+  NotAuthorizedError,
+  PeerSilentError,
+  PermissionDeniedError,
+  SessionClosedError,
+  SessionReplacedError,
+  TransferProtocolError,
+} from "../errors.ts";
 import type { MeshStream, Session } from "../mesh/mod.ts";
+import { monotonicNow } from "../mesh/socket_loop.ts";
 import { BLOB_TRANSFER_PROTOCOL } from "./transfer_server.ts";
 import { type LaneHandler, TransferLane } from "./transfer_lane.ts";
 
@@ -14,9 +24,13 @@ import { type LaneHandler, TransferLane } from "./transfer_lane.ts";
 const PING_AFTER = 1_000;
 /** Silence, pinged, after which the session counts as lost: a restarted peer does not know it and says nothing. */
 const SILENT_AFTER = 3_000;
-/** First and greatest delay between attempts to connect again, milliseconds. */
+/** Round trips that come on top of it, for paths where an answer takes long. */
+const SILENT_ROUND_TRIPS = 4;
+/** First and greatest delay between attempts to go on, milliseconds. */
 const FIRST_BACKOFF = 250;
 const MAX_BACKOFF = 4_000;
+/** Times that the streams may be lost without `stallBytes` in between. */
+const MAX_LOSSES = 20;
 /** Priority of small chunks: ahead of the bulk. */
 const SMALL_PRIORITY = 2;
 const BULK_PRIORITY = 3;
@@ -29,7 +43,7 @@ export interface HolderLimits {
   readonly stallTimeout: number;
   /** See `stallTimeout`. */
   readonly stallBytes: number;
-  /** Milliseconds without progress until the holder is given up. */
+  /** Milliseconds from a loss without progress until the holder is given up. */
   readonly retryTimeout: number;
 }
 
@@ -39,10 +53,18 @@ export class TransferHolder {
   lanes: readonly TransferLane[] = [];
   /** Why the holder is given up for good. */
   dead: Error | undefined;
-  /** When something useful last arrived. */
-  #progressAt: number;
-  #windowAt: number;
-  #windowBytes = 0;
+  /** Chunks that it sent with wrong bytes. */
+  wrong = 0;
+  /** Time spent waiting for answers since the pace was last judged, and what came in it. */
+  #askedTime = 0;
+  #askedBytes = 0;
+  /** Bytes since the last loss counted. */
+  #provenBytes = 0;
+  #losses = 0;
+  #failures = 0;
+  /** When something was lost and nothing useful has come since. */
+  #troubleSince: number | undefined;
+  #wasSilent = false;
   #connecting: Promise<void> | undefined;
 
   constructor(
@@ -51,10 +73,7 @@ export class TransferHolder {
     readonly limits: HolderLimits,
     readonly handler: LaneHandler,
     readonly signal: AbortSignal,
-    now: number,
-  ) {
-    this.#progressAt = this.#windowAt = now;
-  }
+  ) {}
 
   /** The holder's node id, for messages. */
   get name(): string {
@@ -63,108 +82,159 @@ export class TransferHolder {
 
   /** Whether jobs can be asked for now. */
   get isReady(): boolean {
-    return this.lanes.length > 0 && this.lanes.every((lane) => lane.isOpen);
+    return this.dead === undefined && this.lanes.length > 0;
   }
 
   /** Opens the lanes on the session that is there; connects again where it is not. Rejects never: see `dead`. */
-  open(now: () => number): Promise<void> {
-    return this.#connecting ??= this.#open(now).finally(() => this.#connecting = undefined);
+  open(): Promise<void> {
+    return this.#connecting ??= this.#open().finally(() => this.#connecting = undefined);
   }
 
-  /** Notes useful bytes. */
-  onProgress(bytes: number, now: number): void {
-    this.#progressAt = now;
-    this.#windowBytes += bytes;
+  /** Notes bytes that arrived. */
+  onBytes(count: number): void {
+    this.#askedBytes += count;
+    this.#provenBytes += count;
+    if (this.#provenBytes < this.limits.stallBytes) return;
+    this.#provenBytes = this.#losses = this.#failures = 0;
+    this.#troubleSince = undefined;
   }
 
-  /** Looks whether the holder still delivers; loses its lanes when not. Called from time to time. */
-  check(now: number): void {
-    if (!this.isReady) return;
-    if (!this.lanes.some((lane) => lane.size > 0)) {
-      this.#windowAt = now;
-      this.#windowBytes = 0;
-      return;
-    }
+  /** Notes a chunk that was verified. */
+  onVerified(): void {
+    this.#troubleSince = undefined;
+  }
+
+  /**
+   * Looks whether the holder still delivers; called every `elapsed` milliseconds while the event loop runs freely.
+   * Returns what is to be lost for, and whether for good.
+   */
+  check(elapsed: number): { error: Error; final: boolean } | undefined {
+    if (!this.isReady || !this.lanes.some((lane) => lane.size > 0)) return undefined;
     const { silence } = this.session;
-    if (silence > SILENT_AFTER) {
-      this.lose(
-        new PeerSilentError(`Fetch chunks: holder ${this.name} silent for ${seconds(silence)}`, silence),
-      );
-    } else if (silence > PING_AFTER) {
-      this.session.ping();
+    const { stallTimeout, stallBytes } = this.limits;
+    if (silence > this.#silentAfter) {
+      const message = `Fetch chunks: holder ${this.name} silent for ${seconds(silence)}`;
+      return { error: new PeerSilentError(message, silence), final: false };
     }
-    if (now - this.#windowAt < this.limits.stallTimeout) return;
-    if (this.#windowBytes < this.limits.stallBytes) {
-      const message = `Fetch chunks: holder ${this.name} sent ${this.#windowBytes} bytes in ` +
-        `${seconds(now - this.#windowAt)}, wanted at least ${this.limits.stallBytes}`;
-      // Not worth another try: it is there, and it does not deliver.
-      this.dead = new PeerSilentError(message, now - this.#windowAt);
-      this.lose(this.dead);
+    if (silence > PING_AFTER) this.session.ping();
+    this.#askedTime += elapsed;
+    if (this.#askedTime < stallTimeout) return undefined;
+    const [time, bytes] = [this.#askedTime, this.#askedBytes];
+    this.#askedTime = this.#askedBytes = 0;
+    if (bytes >= stallBytes) return undefined;
+    // Not worth another try: it is there, and it does not deliver.
+    const message = `Fetch chunks: holder ${this.name} sent ${bytes} bytes in ${seconds(time)}, ` +
+      `wanted at least ${stallBytes}`;
+    return { error: new PeerSilentError(message, time), final: true };
+  }
+
+  /** Notes that the lanes were lost: decides whether to go on. @param final whether there is no use in it. */
+  onLost(error: Error, final: boolean): void {
+    this.#losses++;
+    this.#fail(error, final || this.#losses > MAX_LOSSES);
+  }
+
+  /** Takes the lanes away. */
+  takeLanes(): readonly TransferLane[] {
+    const { lanes } = this;
+    this.lanes = [];
+    return lanes;
+  }
+
+  get #silentAfter(): number {
+    return SILENT_AFTER + SILENT_ROUND_TRIPS * this.session.metrics().smoothedRtt;
+  }
+
+  /** Something went wrong: counts it, and gives up when it cannot get better or has lasted too long. */
+  #fail(error: Error, final: boolean): void {
+    const now = monotonicNow();
+    this.#failures++;
+    this.#troubleSince ??= now;
+    this.#wasSilent ||= error instanceof PeerSilentError;
+    const trouble = now - this.#troubleSince;
+    if (final || isFinal(error)) this.dead ??= error;
+    else if (trouble > this.limits.retryTimeout) {
+      this.dead ??= this.#wasSilent && !(error instanceof PeerSilentError)
+        ? new PeerSilentError(
+          `Fetch chunks: holder ${this.name} fell silent and was not reached again in ${seconds(trouble)}`,
+          trouble,
+          { cause: error },
+        )
+        : error;
     }
-    this.#windowAt = now;
-    this.#windowBytes = 0;
   }
 
-  /** Takes all jobs from the lanes. */
-  lose(error: Error): void {
-    const lanes = this.lanes;
-    this.lanes = [];
-    for (const lane of lanes) lane.lose(error);
-  }
-
-  /** Ends the lanes in order. */
-  finish(): void {
-    for (const lane of this.lanes) lane.finish();
-    this.lanes = [];
-  }
-
-  /** Gives the lanes up. */
-  abort(): void {
-    for (const lane of this.lanes) lane.abort();
-    this.lanes = [];
-  }
-
-  async #open(now: () => number): Promise<void> {
-    let backoff = FIRST_BACKOFF;
-    let last: unknown;
-    let fresh = !this.session.isOpen || this.session.silence > SILENT_AFTER;
+  async #open(): Promise<void> {
+    if (!this.session.isOpen) {
+      const { error } = await this.session.closed;
+      if (isFinal(error)) this.dead ??= error;
+    }
     while (this.dead === undefined && !this.signal.aborted) {
+      // The first attempt comes at once: most losses are a restart.
+      if (this.#failures > 1) await delay(this.#backoff, this.signal);
+      if (this.signal.aborted) return;
       try {
-        if (fresh) this.session = await this.session.node.reconnect(this.session, { signal: this.signal });
+        const { session, signal } = this;
+        const isLost = !session.isOpen || session.silence > this.#silentAfter;
+        if (isLost) this.session = await session.node.reconnect(session, { signal });
         await this.#openLanes();
-        this.#windowAt = now();
-        this.#windowBytes = 0;
+        this.#wasSilent = false;
         return;
       } catch (error) {
-        last = error;
-        fresh = true;
+        if (this.signal.aborted) return;
+        this.#fail(error as Error, false);
       }
-      if (this.signal.aborted) return;
-      // No use in trying again: the peer is there and does not want us.
-      if (last instanceof NotAuthorizedError || now() - this.#progressAt > this.limits.retryTimeout) {
-        this.dead = last as Error;
-        return;
-      }
-      await delay(backoff, this.signal);
-      backoff = Math.min(2 * backoff, MAX_BACKOFF);
     }
   }
 
+  get #backoff(): number {
+    return Math.min(FIRST_BACKOFF * 2 ** (this.#failures - 2), MAX_BACKOFF);
+  }
+
+  /** Opens one lane, and as many more as are wanted and the peer allows. */
   async #openLanes(): Promise<void> {
-    const { signal } = this;
     const lanes: TransferLane[] = [];
-    for (let i = 0; i < this.limits.streams; i++) {
-      const bulk = i > 0 || this.limits.streams === 1;
-      const priority = bulk ? BULK_PRIORITY : SMALL_PRIORITY;
-      const stream: MeshStream = await this.session.openStream({
-        protocol: BLOB_TRANSFER_PROTOCOL,
-        priority,
-        signal,
-      });
-      lanes.push(new TransferLane(stream.transport, this.index, bulk, this.handler));
+    const { streams } = this.limits;
+    try {
+      for (let i = 0; i < streams && (i === 0 || this.session.canOpenStream); i++) {
+        const bulk = i > 0 || streams === 1;
+        const priority = bulk ? BULK_PRIORITY : SMALL_PRIORITY;
+        const stream = await this.#openStream(priority);
+        lanes.push(new TransferLane(stream.transport, this.index, this.name, bulk, this.handler));
+      }
+      const failed = lanes.find((lane) => lane.failure !== undefined);
+      if (failed !== undefined) throw failed.failure;
+    } catch (error) {
+      for (const lane of lanes) lane.abort();
+      throw error;
     }
     this.lanes = lanes;
   }
+
+  /** Opens a stream; a peer that allows none for too long is as good as silent. */
+  async #openStream(priority: number): Promise<MeshStream> {
+    const { stallTimeout } = this.limits;
+    const deadline = new AbortController();
+    const timer = setTimeout(() => {
+      const message = `Fetch chunks: holder ${this.name} allowed no stream for ${seconds(stallTimeout)}`;
+      deadline.abort(new PeerSilentError(message, stallTimeout));
+    }, stallTimeout);
+    try {
+      const signal = AbortSignal.any([this.signal, deadline.signal]);
+      return await this.session.openStream({ protocol: BLOB_TRANSFER_PROTOCOL, priority, signal });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+/** Whether an error says that another try is of no use. */
+function isFinal(error: Error): boolean {
+  // A session that was closed on this side was closed on purpose; a replaced one has a successor.
+  if (error instanceof SessionClosedError) return !error.remote && !(error instanceof SessionReplacedError);
+  return error instanceof NotAuthorizedError || error instanceof NodeClosedError ||
+    error instanceof PermissionDeniedError || error instanceof InvalidArgumentError ||
+    error instanceof TransferProtocolError;
 }
 
 function seconds(ms: number): string {
@@ -174,6 +244,7 @@ function seconds(ms: number): string {
 /** Resolves after `ms`, or at once when the signal aborts. */
 function delay(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
     const done = () => {
       clearTimeout(timer);
       signal.removeEventListener("abort", done);

@@ -14,14 +14,19 @@ export class HasherPool {
 
   constructor(readonly blake3: Blake3) {}
 
+  /** Hashers that nobody uses. */
+  get free(): number {
+    return this.#free.length;
+  }
+
   /** Makes sure that `count` hashers are free. */
   async reserve(count: number): Promise<void> {
     while (this.#free.length < count) this.#free.push(await this.blake3.createHasher());
   }
 
-  /** A hasher at its beginning; `undefined` when more are in use than were reserved. */
-  take(): Blake3Hasher | undefined {
-    return this.#free.pop()?.reset();
+  /** A hasher at its beginning. Whoever uses the pool sees to it that one is free. */
+  take(): Blake3Hasher {
+    return this.#free.pop()!.reset();
   }
 
   /** Takes a hasher back. */
@@ -36,6 +41,8 @@ export class TransferJob {
   received = 0;
   /** Holders (by index) that cannot give it, with what they did instead. */
   readonly failures = new Map<number, Error>();
+  /** Index of the holder that sent what was received: bytes of several are never mixed, or nobody could be blamed. */
+  holder: number | undefined;
   /** Times that a holder was too busy for it. */
   busy = 0;
   #hasher: Blake3Hasher | undefined;
@@ -63,7 +70,6 @@ export class TransferJob {
       return;
     }
     this.#hasher ??= this.pool.take();
-    if (this.#hasher === undefined) throw new Error("Fetch chunk: no hasher reserved");
     this.#hasher.update(bytes);
     this.job.write(bytes, this.received);
     this.received += bytes.length;

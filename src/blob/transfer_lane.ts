@@ -4,7 +4,13 @@
  * @module
  */
 
-import { DecodeError, TransferProtocolError, TransferRefusedError } from "../errors.ts";
+import {
+  DecodeError,
+  LimitExceededError,
+  StreamResetError,
+  TransferProtocolError,
+  TransferRefusedError,
+} from "../errors.ts";
 import { MessageReader } from "../mesh/messages.ts";
 import { ErrorCode } from "../mesh/mod.ts";
 import type { Stream } from "../transport/stream.ts";
@@ -27,10 +33,10 @@ export interface LaneHandler {
   onJobReceived(lane: TransferLane, job: TransferJob): void;
   /** The holder does not give the job: `not-found`, or a refusal. */
   onJobDenied(lane: TransferLane, job: TransferJob, header: TransferHeader): void;
-  /** The holder announced another size than the reference. */
+  /** The holder announced another size than the reference; the lane fails next. */
   onJobSize(lane: TransferLane, job: TransferJob, size: bigint): void;
-  /** The stream is of no use any more; `jobs` were not answered. */
-  onLaneLost(lane: TransferLane, jobs: readonly TransferJob[], error: Error): void;
+  /** The stream is of no use any more; {@linkcode TransferLane.take} gives the jobs that were not answered. */
+  onLaneFailed(lane: TransferLane, error: Error): void;
   /** A job's own code threw: the fetch is over. */
   onFatal(error: unknown): void;
 }
@@ -44,12 +50,20 @@ export class TransferLane {
   #requests: Uint8Array[] = [];
   /** Bytes of the first job that its answer still owes; `undefined` before its header. */
   #owed: number | undefined;
+  /** The holder said last that it is busy: when the stream ends then, that was about the stream. */
+  #busy: TransferRefusedError | undefined;
   #over = false;
+  /** Why the lane failed. */
+  failure: Error | undefined;
 
-  /** @param holder index of the holder. @param bulk whether the lane is for large chunks. */
+  /**
+   * @param holder index of the holder. @param name the holder's, for messages. @param bulk whether the lane is for
+   * large chunks.
+   */
   constructor(
     readonly stream: Stream,
     readonly holder: number,
+    readonly name: string,
     readonly bulk: boolean,
     readonly handler: LaneHandler,
   ) {
@@ -60,11 +74,6 @@ export class TransferLane {
   /** Jobs asked for and not answered. */
   get size(): number {
     return this.#jobs.length;
-  }
-
-  /** Whether jobs can be asked for. */
-  get isOpen(): boolean {
-    return !this.#over;
   }
 
   /** Notes a request; {@linkcode TransferLane.flush} sends all that were noted. */
@@ -106,30 +115,50 @@ export class TransferLane {
     this.stream.abort(ErrorCode.CANCELLED);
   }
 
-  /** Takes the lane's jobs away because its session is of no use any more. */
-  lose(error: Error): void {
-    if (this.#over) return;
+  /** Gives the lane up, and the jobs that were not answered back. */
+  take(): TransferJob[] {
     this.abort();
     this.#requests = [];
     this.outstandingBytes = 0;
-    this.handler.onLaneLost(this, this.#jobs.splice(0), error);
+    return this.#jobs.splice(0);
   }
 
   #onReadable(): void {
+    if (this.#over) return;
     try {
       while (!this.#over && this.#step());
     } catch (error) {
-      const byHolder = error instanceof TransferProtocolError || error instanceof TransferRefusedError ||
-        error instanceof DecodeError;
-      if (byHolder) this.lose(error);
-      else this.handler.onFatal(error);
-    }
-    if (!this.#over && this.stream.error !== undefined) this.lose(this.stream.error);
-    else if (!this.#over && this.stream.ended && this.#jobs.length > 0) {
-      this.lose(
-        new TransferProtocolError("Fetch chunks: holder ended its stream before it answered everything"),
+      this.#fail(
+        error instanceof DecodeError || error instanceof LimitExceededError
+          ? this.#breach(error.message, { cause: error })
+          : error as Error,
       );
     }
+    if (this.#over) return;
+    if (this.stream.error !== undefined) this.#fail(this.#streamError(this.stream.error));
+    else if (this.stream.ended) {
+      this.#fail(this.#busy ?? this.#breach("it ended its stream before it answered everything"));
+    }
+  }
+
+  #fail(error: Error): void {
+    if (this.#over) return;
+    this.abort();
+    this.failure = error;
+    this.handler.onLaneFailed(this, error);
+  }
+
+  #breach(what: string, options?: ErrorOptions): TransferProtocolError {
+    return new TransferProtocolError(
+      `Fetch chunks: holder ${this.name} breaks the transfer protocol: ${what}`,
+      options,
+    );
+  }
+
+  #streamError(error: Error): Error {
+    return error instanceof StreamResetError && error.code === ErrorCode.UNKNOWN_PROTOCOL
+      ? new TransferProtocolError(`Fetch chunks: holder ${this.name} serves no blobs`, { cause: error })
+      : error;
   }
 
   /** Takes one header or one run of bytes; false when nothing is there. */
@@ -140,14 +169,19 @@ export class TransferLane {
       if (bytes === undefined) return false;
       this.#owed -= bytes.length;
       this.outstandingBytes -= bytes.length;
-      job.write(bytes);
+      try {
+        job.write(bytes);
+      } catch (error) {
+        this.handler.onFatal(error);
+        return false;
+      }
       this.handler.onBytes(this, bytes.length);
     } else {
       const message = this.#reader.message();
       if (message === undefined) return false;
       this.#onHeader(job, decodeTransferHeader(message));
     }
-    if (this.#owed === 0) {
+    if (this.#owed === 0 && !this.#over) {
       this.#owed = undefined;
       this.handler.onJobReceived(this, this.#jobs.shift()!);
     }
@@ -155,14 +189,16 @@ export class TransferLane {
   }
 
   #onHeader(job: TransferJob | undefined, header: TransferHeader): void {
+    this.#busy = header.kind === "refused" && header.code === "BUSY"
+      ? new TransferRefusedError(
+        `Fetch chunks: holder ${this.name} refuses the stream: BUSY, "${header.message}"`,
+        header.code,
+      )
+      : undefined;
     if (job === undefined) {
-      if (header.kind === "refused") {
-        throw new TransferRefusedError(
-          `Fetch chunks: holder refuses the stream: ${header.message}`,
-          header.code,
-        );
-      }
-      throw new TransferProtocolError("Fetch chunks: holder answers what was not asked");
+      // Perhaps about the stream: the end of it will tell.
+      if (this.#busy !== undefined) return;
+      throw this.#breach("it answers what was not asked");
     }
     switch (header.kind) {
       case "found":
@@ -173,10 +209,12 @@ export class TransferLane {
         // Its bytes would follow: nothing behind them can be told apart any more.
         this.#jobs.shift();
         this.handler.onJobSize(this, job, header.totalLength);
-        this.lose(new TransferProtocolError("Fetch chunks: holder announced a wrong size"));
+        this.#fail(
+          this.#breach(`it announced ${header.totalLength} bytes, the reference says ${job.length}`),
+        );
         return;
       case "have-reply":
-        throw new TransferProtocolError("Fetch chunks: holder answers a question that was not asked");
+        throw this.#breach("it answers a question that was not asked");
       default:
         this.#jobs.shift();
         this.outstandingBytes -= job.length - job.received;

@@ -6,8 +6,8 @@
  */
 
 import { getLogger } from "@logtape/logtape";
-import { SourceChangedError } from "../errors.ts";
-import type { MeshNode, MeshStream, Session } from "../mesh/mod.ts";
+import { SourceChangedError, StoreError } from "../errors.ts";
+import type { MeshNode, Session } from "../mesh/mod.ts";
 import { ErrorCode } from "../mesh/mod.ts";
 import { frameMessage, MessageReader } from "../mesh/messages.ts";
 import type { Stream } from "../transport/stream.ts";
@@ -20,12 +20,14 @@ import {
   type TransferControl,
   type TransferHeader,
 } from "../wire/transfer_message.ts";
-import type { BlobStore, SyncReadableStore } from "./store.ts";
+import type { BlobRange, BlobStore, SyncReadableStore } from "./store.ts";
 
 /** Protocol number of blob transfer streams, the seed system's. */
 export const BLOB_TRANSFER_PROTOCOL = 0x1100;
 /** Bytes read from the store at a time: enough to fill several datagrams, few enough to keep the event loop quick. */
 const READ_SIZE = 256 * 1024;
+/** The same for stores that answer later, where each read may be a round trip. */
+const ASYNC_READ_SIZE = 1024 * 1024;
 
 /** What {@linkcode serveBlobs} tells of one answered request. */
 export interface ServedTransfer {
@@ -68,7 +70,7 @@ export function serveBlobs(
   const unserve = node.serve(BLOB_TRANSFER_PROTOCOL, (stream, session) => {
     const open = streams.get(session) ?? 0;
     if (open >= maxStreamsPerPeer) {
-      return refuseStream(stream, "BUSY", `more than ${maxStreamsPerPeer} streams`);
+      return refuseStream(stream.transport, "BUSY", `more than ${maxStreamsPerPeer} streams`);
     }
     streams.set(session, open + 1);
     new ServedStream(stream.transport, session, store, options, () => {
@@ -80,18 +82,27 @@ export function serveBlobs(
   return { close: unserve, [Symbol.dispose]: unserve };
 }
 
-function refuseStream({ transport }: MeshStream, code: RefusalCode, message: string): void {
+function refuseStream(transport: Stream, code: RefusalCode, message: string): void {
   transport.write(frameMessage(encodeTransferHeader({ kind: "refused", code, message })));
   transport.finish();
-  transport.stop(ErrorCode.CANCELLED);
+  // Not before the answer arrived: a stream that is stopped fails at once, whatever it was told.
+  transport.onWritable = () => {
+    if (transport.sending.terminal || transport.error !== undefined) transport.stop(ErrorCode.CANCELLED);
+  };
 }
 
 /** A blob on its way out. */
 interface Answer {
   readonly hash: Uint8Array;
+  readonly total: number;
   readonly end: number;
   readonly length: number;
   at: number;
+}
+
+/** Whether nothing of an answer was sent, not even its header. */
+function isBegin({ at, end, length }: Answer): boolean {
+  return at === end - length;
 }
 
 /** One transfer stream. */
@@ -122,7 +133,7 @@ class ServedStream {
     // Sending calls back when there is room: not from inside.
     this.#busy = true;
     try {
-      while (this.stream.writable) {
+      while (this.stream.writable && !this.#waiting) {
         if (this.#answer !== undefined) this.#sendPiece(this.#answer);
         else if (!this.#nextRequest()) break;
       }
@@ -135,8 +146,14 @@ class ServedStream {
 
   /** Takes the next request; false when there is none now. */
   #nextRequest(): boolean {
-    if (this.#waiting) return false;
-    const message = this.#reader.message();
+    let message: Uint8Array | undefined;
+    try {
+      message = this.#reader.message();
+    } catch (error) {
+      // Whatever follows cannot be told apart any more.
+      refuseStream(this.stream, "BAD_REQUEST", (error as Error).message);
+      return false;
+    }
     if (message === undefined) {
       if (this.stream.ended) this.stream.finish();
       return false;
@@ -153,7 +170,7 @@ class ServedStream {
     return true;
   }
 
-  #request(view: Uint8Array, range: { offset: number; length: number } | undefined): void {
+  #request(view: Uint8Array, range: BlobRange | undefined): void {
     if (this.options.allow?.(this.session.peerId, view) === false) {
       return this.#write({
         kind: "refused",
@@ -161,45 +178,55 @@ class ServedStream {
         message: "this node does not give that blob to you",
       });
     }
-    const { store } = this;
-    if (store.sizeSync === undefined || store.readSync === undefined) {
-      return this.#later(this.#answerAsync(view.slice(), range));
-    }
-    this.#begin(view.slice(), store.sizeSync(view), range);
+    const hash = view.slice();
+    if (this.#readsAtOnce) this.#begin(hash, this.store.sizeSync!(view), range);
+    else this.#later(this.store.stat(hash).then((stat) => this.#begin(hash, stat?.size, range)));
   }
 
-  /** Answers with the header and, where there is anything to send, the first piece. */
-  #begin(
-    hash: Uint8Array,
-    size: number | undefined,
-    range: { offset: number; length: number } | undefined,
-  ): void {
-    if (size === undefined) return this.#write({ kind: "not-found" });
+  get #readsAtOnce(): boolean {
+    return this.store.sizeSync !== undefined && this.store.readSync !== undefined;
+  }
+
+  /** Takes an answer up. */
+  #begin(hash: Uint8Array, total: number | undefined, range: BlobRange | undefined): void {
+    if (total === undefined) return this.#write({ kind: "not-found" });
     const offset = range?.offset ?? 0;
-    if (offset > size) return this.#refuseRange(offset, size);
-    const end = range === undefined ? size : Math.min(size, offset + range.length);
-    const answer: Answer = { hash, at: offset, end, length: end - offset };
-    let first: Uint8Array;
-    try {
-      first = this.#read(answer);
-    } catch (error) {
-      this.#report(error as Error, hash);
-      return this.#write({ kind: "not-found" });
+    if (offset > total) {
+      const message = `range begins at ${offset}, the blob has ${total} bytes`;
+      return this.#write({ kind: "refused", code: "BAD_REQUEST", message });
     }
-    this.#write({ kind: "found", totalLength: BigInt(size) });
-    this.#answer = answer;
-    this.#sent(answer, first);
+    const end = range === undefined ? total : Math.min(total, offset + range.length);
+    this.#answer = { hash, total, at: offset, end, length: end - offset };
   }
 
+  /** Sends the next piece, the first with the header before it: what cannot be read is not announced. */
   #sendPiece(answer: Answer): void {
-    this.#sent(answer, this.#read(answer));
+    const { hash, at, end } = answer;
+    if (at === end) return this.#sent(answer, new Uint8Array());
+    if (!this.#readsAtOnce) return this.#later(this.#sendPieceLater(answer));
+    let piece: Uint8Array;
+    try {
+      piece = this.store.readSync!(hash, at, Math.min(READ_SIZE, end - at));
+    } catch (error) {
+      return this.#unreadable(answer, error as Error);
+    }
+    this.#sent(answer, piece);
   }
 
-  #read({ hash, at, end }: Answer): Uint8Array {
-    return at === end ? new Uint8Array() : this.store.readSync!(hash, at, Math.min(READ_SIZE, end - at));
+  async #sendPieceLater(answer: Answer): Promise<void> {
+    const { hash, at, end } = answer;
+    let piece: Uint8Array | undefined;
+    try {
+      piece = await this.store.get(hash, { offset: at, length: Math.min(ASYNC_READ_SIZE, end - at) });
+    } catch (error) {
+      return this.#unreadable(answer, error as Error);
+    }
+    if (piece === undefined) this.#unreadable(answer, new StoreError("Read blob: it is gone from the store"));
+    else this.#sent(answer, piece);
   }
 
   #sent(answer: Answer, piece: Uint8Array): void {
+    if (isBegin(answer)) this.#write({ kind: "found", totalLength: BigInt(answer.total) });
     this.stream.write(piece);
     answer.at += piece.length;
     if (answer.at < answer.end) return;
@@ -207,25 +234,12 @@ class ServedStream {
     this.options.onTransfer?.({ session: this.session, hash: answer.hash, bytes: answer.length });
   }
 
-  async #answerAsync(hash: Uint8Array, range: { offset: number; length: number } | undefined): Promise<void> {
-    let bytes: Uint8Array | undefined;
-    try {
-      bytes = await this.store.get(hash);
-    } catch (error) {
-      this.#report(error as Error, hash);
-    }
-    if (bytes === undefined) return this.#write({ kind: "not-found" });
-    const offset = range?.offset ?? 0;
-    if (offset > bytes.length) return this.#refuseRange(offset, bytes.length);
-    const part = bytes.subarray(offset, offset + (range?.length ?? bytes.length));
-    this.#write({ kind: "found", totalLength: BigInt(bytes.length) });
-    this.stream.write(part);
-    this.options.onTransfer?.({ session: this.session, hash, bytes: part.length });
-  }
-
-  #refuseRange(offset: number, size: number): void {
-    const message = `range begins at ${offset}, the blob has ${size} bytes`;
-    this.#write({ kind: "refused", code: "BAD_REQUEST", message });
+  /** The store failed: the answer is that the blob is not there, or in its middle the end of the stream. */
+  #unreadable(answer: Answer, error: Error): void {
+    if (!isBegin(answer)) throw error;
+    this.#answer = undefined;
+    this.#report(error, answer.hash);
+    this.#write({ kind: "not-found" });
   }
 
   async #have(hashes: readonly Uint8Array[]): Promise<void> {

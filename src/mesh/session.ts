@@ -128,6 +128,11 @@ export class Session implements AsyncDisposable {
     return this.#end === undefined;
   }
 
+  /** Whether {@linkcode Session.openStream} would not have to wait for the peer's limit. */
+  get canOpenStream(): boolean {
+    return this.isOpen && this.connection.session!.streams.canOpen;
+  }
+
   /** Milliseconds since the peer was last heard. */
   get silence(): number {
     return monotonicNow() - this.connection.session!.lastReceivedAt;
