@@ -146,9 +146,12 @@ class Work {
     this.#builder = new TreeBuilder(plan, staging.tree, staging.facts, {
       durable: options.durable ?? false,
       pacer,
-      onFile: (file) => {
+      onBytes: (bytes) => {
+        this.#progress.bytes += bytes;
+        options.onProgress?.(this.#progress satisfies FetchProgress);
+      },
+      onFile: () => {
         this.#progress.files++;
-        this.#progress.bytes += file.size;
         options.onProgress?.(this.#progress satisfies FetchProgress);
       },
     });

@@ -28,7 +28,7 @@ export interface CompareDirOptions extends ReadManifestOptions {
 export interface FetchProgress {
   /** Files complete. */
   readonly files: number;
-  /** Their bytes. */
+  /** Bytes in the new tree so far, those of unfinished files too. */
   readonly bytes: number;
   /** Files in all. */
   readonly totalFiles: number;
@@ -38,7 +38,7 @@ export interface FetchProgress {
 
 /** Options of `fetchDir`. */
 export interface FetchDirOptions extends CompareDirOptions {
-  /** Called after every file; throwing ends the fetch. Must be quick. */
+  /** Called whenever bytes have arrived and after every file; throwing ends the fetch. Must be quick. */
   readonly onProgress?: (progress: FetchProgress) => void;
   /**
    * Directories on this machine that may hold some of the content under any name, such as an earlier release.

@@ -9,11 +9,11 @@ import { FileSystemError, LimitExceededError } from "../errors.ts";
 import { fileError } from "../runtime/file_errors.ts";
 import { realpathSync, type Stats, statSync } from "../runtime/files.ts";
 import { resolve } from "../runtime/path.ts";
-import { type BlobRef, type ChunkRef, encodeBlobRef } from "../wire/blob_ref.ts";
+import { type BlobRef, CHUNK_SIZE, type ChunkRef, encodeBlobRef } from "../wire/blob_ref.ts";
 import { type DirEntry, encodeDirManifest } from "../wire/dir_manifest.ts";
 import { requireRead } from "./access.ts";
 import { type ChunkSink, ContentHasher, type HashedContent } from "./content_hasher.ts";
-import { FileReader } from "./file_reader.ts";
+import { type FilePiece, FileReader } from "./file_reader.ts";
 import { DEFAULT_MAX_MANIFEST_BYTES, type ManifestLimits } from "./limits.ts";
 import { WorkPacer } from "./pacer.ts";
 import { PathFilter, type PathPatterns } from "./path_filter.ts";
@@ -35,7 +35,7 @@ export interface ScanProgress {
 export interface ScanOptions extends PathPatterns, ManifestLimits {
   /** Ends the work with the signal's reason, within some milliseconds or one chunk. */
   readonly signal?: AbortSignal;
-  /** Called after every file; throwing ends the work. Must be quick. */
+  /** Called after every file and every chunk of a large one; throwing ends the work. Must be quick. */
   readonly onProgress?: (progress: ScanProgress) => void;
   /**
    * Refuses trees that hold what a manifest cannot (devices, sockets, FIFOs, names and link targets that are no
@@ -203,7 +203,7 @@ class Scan {
         entries.push({ kind, path, mode, blob: encodeBlobRef(ref) });
         this.sink.file?.(path, this.#reader.lastStat!, chunks);
         this.progress.files++;
-        this.progress.bytes += record.size;
+        if (record.size <= CHUNK_SIZE) this.progress.bytes += record.size;
         this.options.onProgress?.(this.progress);
       }
       if (pacer.due) await pacer.pause();
@@ -213,6 +213,16 @@ class Scan {
 
   #hash(record: WalkRecord, pacer: WorkPacer): HashedContent | Promise<HashedContent> {
     const pieces = this.#reader.chunks(`${this.base}/${record.path}`, record);
-    return this.hasher.hash(record.size, pieces, this.chunkSink, pacer);
+    const counted = record.size <= CHUNK_SIZE ? pieces : this.#counted(pieces);
+    return this.hasher.hash(record.size, counted, this.chunkSink, pacer);
+  }
+
+  /** Tells of every piece of a large file once it was taken: such a file can take minutes. */
+  *#counted(pieces: Iterable<FilePiece>): Generator<FilePiece> {
+    for (const piece of pieces) {
+      yield piece;
+      this.progress.bytes += piece.bytes.length;
+      this.options.onProgress?.(this.progress);
+    }
   }
 }

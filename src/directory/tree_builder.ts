@@ -24,7 +24,7 @@ import { hostPlatform } from "../runtime/host.ts";
 import { syncDirectory } from "./install.ts";
 import type { WorkPacer } from "./pacer.ts";
 import { parentOf } from "./path_rules.ts";
-import type { ManifestPlan, PlannedFile } from "./plan.ts";
+import type { ManifestPlan } from "./plan.ts";
 import type { FileSystemFacts } from "./staging.ts";
 
 /** Files up to this size are held in memory until they are verified, then made in one go. 256 KiB. */
@@ -41,8 +41,10 @@ export interface TreeBuilderOptions {
   readonly durable: boolean;
   /** When to let the event loop turn. */
   readonly pacer: WorkPacer;
+  /** Is told that `bytes` more are in the tree; negative when some have to come again. */
+  readonly onBytes: (bytes: number) => void;
   /** Is told when a file is complete. */
-  readonly onFile: (file: PlannedFile) => void;
+  readonly onFile: () => void;
 }
 
 /** Makes directories, files and links of a plan. */
@@ -60,6 +62,8 @@ export class TreeBuilder {
   readonly #made: Uint8Array;
   /** Files whose mode is not yet the planned one. */
   readonly #modesLeft: number[] = [];
+  /** By chunk of a larger file that is not all there: how many of its bytes are. */
+  readonly #partial = new Map<number, number>();
   /** Larger files by number, the one used last at the end. */
   readonly #open = new Map<number, number>();
   #missingChunks: number;
@@ -116,7 +120,7 @@ export class TreeBuilder {
     for (const [index, file] of this.#plan.files.entries()) {
       if (file.chunkCount > 0) continue;
       this.#makeWhole(index, new Uint8Array(0));
-      this.#options.onFile(file);
+      this.#options.onFile();
       if (pacer.due) await pacer.pause();
     }
   }
@@ -138,6 +142,9 @@ export class TreeBuilder {
     } catch (error) {
       throw this.#error(error, this.#plan.files[file].path);
     }
+    const before = this.#partial.get(chunk) ?? 0;
+    this.#partial.set(chunk, offset + bytes.length);
+    this.#options.onBytes(offset + bytes.length - before);
   }
 
   /** Notes that all bytes of a chunk are there and right. */
@@ -145,10 +152,12 @@ export class TreeBuilder {
     if (this.#written[chunk] === 1) return;
     this.#written[chunk] = 1;
     this.#missingChunks--;
+    this.#options.onBytes(this.#plan.chunks.sizeOf(chunk) - (this.#partial.get(chunk) ?? 0));
+    this.#partial.delete(chunk);
     const index = this.#plan.chunks.fileOf(chunk);
     if (--this.#missing[index] > 0) return;
     this.#close(index);
-    this.#options.onFile(this.#plan.files[index]);
+    this.#options.onFile();
   }
 
   /** Takes over a larger file of the planned size by renaming it into the tree. Which chunks are right is not known yet. */
