@@ -100,7 +100,7 @@ Deno.test("progress moves inside a large file", { permissions }, () =>
   withTempDir(async (temp) => {
     const size = 3 * CHUNK_SIZE + 5;
     mkdirSync(join(temp, "from"));
-    writeFileSync(join(temp, "from/large"), pattern(size));
+    writeFileSync(join(temp, "from/large"), pattern(size, 0));
     const store = new MemoryBlobStore();
     const seen: number[] = [];
     const onProgress = ({ bytes }: { bytes: number }) => seen.push(bytes);
