@@ -5,7 +5,15 @@
  * @module
  */
 
-import { ACK_EVERY_BYTES, ACK_EVERY_PACKETS, MAX_ACK_DELAY, MAX_ACK_RANGES } from "./config.ts";
+import { ackFrameLength, writeAck } from "../wire/frame.ts";
+import {
+  ACK_DELAY_EXPONENT,
+  ACK_EVERY_BYTES,
+  ACK_EVERY_PACKETS,
+  MAX_ACK_DELAY,
+  MAX_ACK_LENGTH,
+  MAX_ACK_RANGES,
+} from "./config.ts";
 
 /** Collects received packet numbers. */
 export class AckTracker {
@@ -35,9 +43,14 @@ export class AckTracker {
     return this.#unackedPackets > 0;
   }
 
-  /** Milliseconds since the largest packet number arrived. */
-  delay(now: number): number {
-    return Math.max(0, now - this.#largestAt);
+  /** Writes an ACK frame at `at`; the offset after it, `at` itself when nothing was received yet. */
+  write(out: Uint8Array, at: number, now: number): number {
+    let ranges: readonly number[] = this.ranges;
+    if (ranges.length === 0) return at;
+    const delay = Math.floor(Math.max(0, now - this.#largestAt) * 1000 / 2 ** ACK_DELAY_EXPONENT);
+    // Sixty-four ranges of wide numbers would fill the smallest packet: the oldest wait for the next ACK.
+    while (ackFrameLength(ranges, delay) > MAX_ACK_LENGTH) ranges = ranges.slice(0, ranges.length - 2);
+    return writeAck(out, at, ranges, delay);
   }
 
   /** An ACK frame over all ranges was sent. */

@@ -35,6 +35,10 @@ export const ACK_EVERY_PACKETS = 2;
 export const ACK_EVERY_BYTES = 16 * 1024;
 /** ACK ranges kept and sent (`protocol.md` 5). */
 export const MAX_ACK_RANGES = 64;
+/** Longest ACK frame: leaves room for other frames in the smallest packet. */
+export const MAX_ACK_LENGTH = 512;
+/** ACK delays are told in units of this power of two, microseconds (RFC 9000 §18.2 default). */
+export const ACK_DELAY_EXPONENT = 3;
 /** Packet numbers behind the highest that are still told from replays (`protocol.md` 2.3). */
 export const REPLAY_WINDOW = 4096;
 
@@ -54,7 +58,7 @@ export const PACING_BURST_TIME = 2;
  */
 export const SHORT_PATH_RTT = 2;
 
-/** Initiator's schedule (`protocol.md` 2.1): an initiation at once, again after each of these, then time-out. */
+/** Initiator's schedule (`protocol.md` 2.1): the wait after each initiation; after the last one comes the time-out. */
 export const HANDSHAKE_RESENDS: readonly number[] = [250, 500, 1_000, 2_000, 4_000];
 /** Share by which each of these delays is stretched at random. */
 export const HANDSHAKE_JITTER = 0.1;
@@ -64,6 +68,8 @@ export const HANDSHAKE_REFUSALS = 2;
 export const INITIATION_PARAMETERS_LENGTH = 256;
 /** Half-open handshakes a responder keeps; the oldest goes (`protocol.md` 8). */
 export const MAX_HALF_OPEN = 1024;
+/** Handshake packets that wait for a socket that takes no more; further ones count as lost on the way. */
+export const MAX_OUTBOX = 1024;
 /** A half-open handshake ends after this time: the initiator's whole schedule. */
 export const HALF_OPEN_TIMEOUT = 10_000;
 /** Sessions of one node (`protocol.md` 8). */
@@ -76,8 +82,10 @@ export const MAX_PACKETS_PER_KEY = 2 ** 32;
 
 /** Bytes that the application may hand to one stream before it is told to wait. */
 export const SEND_BUFFER = 1024 * 1024;
-/** Out-of-order pieces that one session keeps; a packet that would add more is dropped unacknowledged. */
+/** Out-of-order pieces that one session keeps; a packet that would add more is dropped unacknowledged ... */
 export const MAX_REASSEMBLY_SEGMENTS = 8192;
+/** ... where this many bytes make up for one piece: those of full packets are bounded by flow control alone. */
+export const REASSEMBLY_SEGMENT_SIZE = 512;
 /** Received pieces shorter than this share of their packet are copied out, so that they do not hold it all. */
 export const COPY_OUT_SHARE = 1 / 4;
 

@@ -46,8 +46,12 @@ export interface ConnectionOwner {
   readonly counters: Counters;
   /** Something is to be sent. */
   onConnectionWake(connection: Connection): void;
-  /** The peer of a half-open connection has shown that it has the keys. */
-  onConnectionConfirmed(connection: Connection): void;
+  /** Whether a half-open connection whose peer has shown that it has the keys may become the session. */
+  mayConfirm(connection: Connection, now: number): boolean;
+  /** A half-open connection has become a session. */
+  onConnectionConfirmed(connection: Connection, now: number): void;
+  /** A connection that this side began has become a session. */
+  onConnectionEstablished(connection: Connection, now: number): void;
   /** The session ended; it may still linger. */
   onConnectionEnd(connection: Connection): void;
   /** Number in [0, 1). */
@@ -81,7 +85,14 @@ export class Connection implements SessionEvents, Timed {
   /** Under which the endpoint finds it while it is half-open (responder only). */
   initiationKey = "";
 
+  /** When the session came to stand. */
+  establishedAt = Infinity;
+  /** Whether this side began the handshake. */
+  readonly isInitiator: boolean;
+
   readonly #replay = new ReplayWindow();
+  /** Until it is done: its ephemeral key must not outlive it. */
+  #handshake: InitiatorHandshake | undefined;
   #remoteIndex = 0;
   #sealing: Aead | undefined;
   #opening: Aead | undefined;
@@ -95,10 +106,12 @@ export class Connection implements SessionEvents, Timed {
     readonly localIndex: number,
     /** Where the peer is looked for; the first that answers becomes the path. */
     readonly candidates: readonly SocketAddress[],
-    readonly handshake: InitiatorHandshake | undefined,
+    handshake: InitiatorHandshake | undefined,
     readonly startedAt: number,
   ) {
-    this.phase = handshake === undefined ? "half_open" : "initiating";
+    this.#handshake = handshake;
+    this.isInitiator = handshake !== undefined;
+    this.phase = this.isInitiator ? "initiating" : "half_open";
     this.path = candidates[0];
   }
 
@@ -128,9 +141,9 @@ export class Connection implements SessionEvents, Timed {
     return connection;
   }
 
-  /** Whether this side began the handshake. */
-  get isInitiator(): boolean {
-    return this.handshake !== undefined;
+  /** Whether a valid packet has come in the session. */
+  get hasReceived(): boolean {
+    return this.#replay.highest >= 0;
   }
 
   /** See {@linkcode Timed}. */
@@ -147,6 +160,7 @@ export class Connection implements SessionEvents, Timed {
     } else if (this.phase === "established") {
       this.session!.onTimeout(now);
       if (this.session!.isGone) this.phase = "gone";
+      this.session!.throwDefect();
     } else if (
       this.phase === "initiating" && this.#resends === HANDSHAKE_RESENDS.length && now >= this.#nextResend
     ) {
@@ -161,13 +175,14 @@ export class Connection implements SessionEvents, Timed {
     }
     const delay = HANDSHAKE_RESENDS[this.#resends++];
     this.#nextResend = now + delay * (1 + HANDSHAKE_JITTER * this.owner.random());
-    return this.handshake!.packet;
+    return this.#handshake!.packet;
   }
 
   /** Ends a handshake without success. */
   fail(error: HawserError): void {
     if (this.phase === "gone") return;
     this.phase = "gone";
+    this.#handshake = undefined;
     this.owner.onConnectionEnd(this);
     this.events.onEnd?.({ code: ErrorCode.CANCELLED, reason: error.message, remote: false, error });
   }
@@ -176,6 +191,7 @@ export class Connection implements SessionEvents, Timed {
   onOvertaken(by: Connection): void {
     if (this.phase !== "initiating") return;
     this.phase = "gone";
+    this.#handshake = undefined;
     this.owner.onConnectionEnd(this);
     this.events.onOvertaken?.(by);
   }
@@ -189,16 +205,18 @@ export class Connection implements SessionEvents, Timed {
   onResponse(packet: Uint8Array, from: SocketAddress, now: number): void {
     let result: HandshakeResult;
     try {
-      result = this.handshake!.readResponse(packet);
+      result = this.#handshake!.readResponse(packet);
     } catch {
       // Anyone on the path can make one such packet; our own resend tells a wrong mesh key from a prank.
       this.owner.counters.bad_handshake++;
       if (++this.#refusals >= HANDSHAKE_REFUSALS) this.fail(this.#refusedError());
       return;
     }
+    this.#handshake = undefined;
     this.#start(result, from, now);
     this.phase = "established";
-    this.owner.counters.sessionsEstablished++;
+    this.establishedAt = now;
+    this.owner.onConnectionEstablished(this, now);
     this.events.onEstablished?.();
   }
 
@@ -226,15 +244,19 @@ export class Connection implements SessionEvents, Timed {
     }
     // Until path validation exists, a confirmed session stays where it is.
     if (this.phase === "half_open") {
+      if (!this.owner.mayConfirm(this, now)) return;
       this.path = from;
       this.phase = "established";
-      this.owner.onConnectionConfirmed(this);
+      this.establishedAt = now;
+      this.response = undefined;
+      this.owner.onConnectionConfirmed(this, now);
     }
     if (!this.session!.receive(packetNumber, plaintext, packet.length, now)) {
       counters.reassembly_full++;
       return;
     }
     this.#replay.mark(packetNumber);
+    this.session!.throwDefect();
   }
 
   /** Writes the next data packet to `out` by way of `scratch`; its length, 0 when there is none. */
@@ -246,6 +268,7 @@ export class Connection implements SessionEvents, Timed {
       session.close(ErrorCode.INTERNAL_ERROR, "packet numbers of this key are used up", now);
     }
     const length = session.poll(scratch, now);
+    if (session.isGone) this.phase = "gone";
     if (length === 0) return 0;
     writeDataHeader(out, this.#remoteIndex, packetNumber);
     nonce.set(out.subarray(8, DATA_HEADER), 4);

@@ -14,7 +14,7 @@ export interface Counters {
   datagramsSent: number;
   /** Bytes of them. */
   bytesSent: number;
-  /** Packets judged lost by sessions that ended or live. */
+  /** Packets judged lost by sessions that ended; live ones tell theirs themselves. */
   packetsLost: number;
   /** Sessions that came to stand. */
   sessionsEstablished: number;
@@ -42,12 +42,14 @@ export interface Counters {
   not_accepting: number;
   /** Dropped: as many sessions as allowed. */
   too_many_sessions: number;
-  /** Dropped: both sides connect at once and ours goes first. */
+  /** Dropped: both sides connect at once, and this handshake is not the one that counts. */
   simultaneous_open: number;
   /** Dropped: an initiation from this node's own key. */
   own_key: number;
   /** Half-open handshakes given up for newer ones. */
   half_open_evicted: number;
+  /** Handshake packets not sent because the socket took none for too long. */
+  outbox_full: number;
   /** Dropped: packet number seen before or too old. */
   replayed: number;
   /** Dropped: a data packet does not authenticate. */
@@ -82,6 +84,7 @@ export function zeroCounters(): Counters {
     simultaneous_open: 0,
     own_key: 0,
     half_open_evicted: 0,
+    outbox_full: 0,
     replayed: 0,
     bad_packet: 0,
     unknown_key_phase: 0,

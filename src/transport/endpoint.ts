@@ -14,11 +14,13 @@ import {
   MAX_DATAGRAM_SIZE,
   MAX_HALF_OPEN,
   MAX_KNOWN_INITIATORS,
+  MAX_OUTBOX,
   MAX_SESSIONS,
   type TransportOptions,
 } from "./config.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
 import { type Counters, zeroCounters } from "./counters.ts";
+import { Fifo } from "./fifo.ts";
 import { hasValidMac1, type Identity, InitiatorHandshake, ReceivedInitiation, tai64n } from "./handshake.ts";
 import { localParameters } from "./local_parameters.ts";
 import { TimerQueue } from "./timer_queue.ts";
@@ -74,7 +76,8 @@ export class Endpoint implements ConnectionOwner {
   /** Half-open handshakes by the mac1 of their initiation, hex, oldest first. */
   readonly #halfOpen = new Map<string, Connection>();
   readonly #initiatorTimes = new Map<string, Uint8Array>();
-  readonly #outbox: { readonly packet: Uint8Array; readonly to: SocketAddress }[] = [];
+  /** Handshake packets to be sent. */
+  readonly #outbox = new Fifo<{ readonly packet: Uint8Array; readonly to: SocketAddress }>();
   readonly #ready = new Set<Connection>();
   readonly #timers = new TimerQueue<Connection>();
   readonly #scratch = new Uint8Array(MAX_DATAGRAM_SIZE);
@@ -113,7 +116,7 @@ export class Endpoint implements ConnectionOwner {
 
   /** Whether no session, lingering ones included, and no handshake is left. */
   get isIdle(): boolean {
-    return this.#byIndex.size === 0 && this.#outbox.length === 0;
+    return this.#byIndex.size === 0 && this.#outbox.size === 0;
   }
 
   /** From now on nobody may connect any more: a peer that was told goodbye would be back at once. */
@@ -161,8 +164,11 @@ export class Endpoint implements ConnectionOwner {
       const connection = this.#byIndex.get(readU32(datagram, 4));
       if (connection?.session === undefined) counters.unknown_index++;
       else {
-        connection.onData(datagram, from, now);
-        this.#touch(connection);
+        try {
+          connection.onData(datagram, from, now);
+        } finally {
+          this.#touch(connection);
+        }
       }
     } else if (!hasValidMac1(this.#mac1Key, datagram)) {
       counters.bad_mac1++;
@@ -189,7 +195,7 @@ export class Endpoint implements ConnectionOwner {
       this.#timers.update(connection);
       this.#forgetIfGone(connection);
       if (length === 0) continue;
-      this.#ready.add(connection);
+      if (connection.phase !== "gone") this.#ready.add(connection);
       return this.#sending(length, connection.path);
     }
     return undefined;
@@ -215,8 +221,11 @@ export class Endpoint implements ConnectionOwner {
       connection = this.#timers.pop(now)
     ) {
       this.#sendInitiation(connection, now);
-      connection.onTimeout(now);
-      this.#touch(connection);
+      try {
+        connection.onTimeout(now);
+      } finally {
+        this.#touch(connection);
+      }
     }
   }
 
@@ -232,14 +241,32 @@ export class Endpoint implements ConnectionOwner {
   }
 
   /** See {@linkcode ConnectionOwner}. */
-  onConnectionConfirmed(connection: Connection): void {
-    this.#halfOpen.delete(connection.initiationKey);
-    this.counters.sessionsEstablished++;
-    this.#establish(connection);
+  mayConfirm(connection: Connection, now: number): boolean {
+    const standing = this.connectionTo(connection.peerKey);
+    if (standing === undefined || !standing.isInitiator || !this.#isSmaller(connection.peerKey)) return true;
+    // Both sides connected at once: the handshake of the smaller key counts, which is ours. Once the peer has used
+    // it, what is left of its own is a straggler; until then the peer may have lost ours.
+    const crossing = standing.hasReceived
+      ? connection.startedAt <= standing.establishedAt
+      : now - standing.startedAt < SIMULTANEOUS_OPEN_TIME;
+    if (crossing) this.counters.simultaneous_open++;
+    return !crossing;
+  }
+
+  /** See {@linkcode ConnectionOwner}. */
+  onConnectionConfirmed(connection: Connection, now: number): void {
+    this.#dropOlderHalfOpen(connection);
     // Both sides connected at once, and the peer's handshake came through: ours is not needed any more.
     const waiting = [...this.#connecting].filter((other) => equalBytes(other.peerKey, connection.peerKey));
+    this.#establish(connection, now);
     this.events.onIncoming(connection);
     for (const other of waiting) other.onOvertaken(connection);
+  }
+
+  /** See {@linkcode ConnectionOwner}. */
+  onConnectionEstablished(connection: Connection, now: number): void {
+    this.#connecting.delete(connection);
+    this.#establish(connection, now);
   }
 
   /** See {@linkcode ConnectionOwner}. */
@@ -248,10 +275,14 @@ export class Endpoint implements ConnectionOwner {
     const key = toHex(connection.peerKey);
     if (this.#byPeer.get(key) === connection) {
       this.#byPeer.delete(key);
-      this.counters.sessionsEnded++;
-      this.counters.packetsLost += connection.session!.recovery.lostPackets;
+      this.#countEnd(connection);
     }
     this.#touch(connection);
+  }
+
+  #send(packet: Uint8Array, to: SocketAddress): void {
+    if (this.#outbox.size < MAX_OUTBOX) this.#outbox.push({ packet, to });
+    else this.counters.outbox_full++;
   }
 
   #sending(length: number, to: SocketAddress): Transmit {
@@ -262,11 +293,10 @@ export class Endpoint implements ConnectionOwner {
     return this.#transmit;
   }
 
-  /** Something happened on a connection: the next poll asks it for packets and for its deadline. */
+  /** The next poll asks a connection for packets and for its deadline. */
   #touch(connection: Connection): void {
     this.#forgetIfGone(connection);
-    if (connection.phase === "gone") return;
-    this.#ready.add(connection);
+    if (connection.phase !== "gone") this.#ready.add(connection);
   }
 
   #forgetIfGone(connection: Connection): void {
@@ -281,7 +311,7 @@ export class Endpoint implements ConnectionOwner {
   #sendInitiation(connection: Connection, now: number): void {
     const packet = connection.takeInitiation(now);
     for (const to of packet === undefined ? [] : connection.candidates) {
-      this.#outbox.push({ packet: packet!, to });
+      this.#send(packet!, to);
     }
     this.#ready.add(connection);
   }
@@ -292,12 +322,11 @@ export class Endpoint implements ConnectionOwner {
       this.counters.unknown_index++;
       return;
     }
-    connection.onResponse(packet, from, now);
-    if (connection.session !== undefined) {
-      this.#connecting.delete(connection);
-      this.#establish(connection);
+    try {
+      connection.onResponse(packet, from, now);
+    } finally {
+      this.#touch(connection);
     }
-    this.#touch(connection);
   }
 
   #onInitiation(packet: Uint8Array, from: SocketAddress, now: number): void {
@@ -309,11 +338,7 @@ export class Endpoint implements ConnectionOwner {
     const key = toHex(mac1Field(packet));
     const known = this.#halfOpen.get(key);
     if (known !== undefined) {
-      this.#outbox.push({ packet: known.response!, to: from });
-      return;
-    }
-    if (this.#byPeer.size >= MAX_SESSIONS) {
-      counters.too_many_sessions++;
+      this.#send(known.response!, from);
       return;
     }
     let initiation: ReceivedInitiation;
@@ -340,17 +365,30 @@ export class Endpoint implements ConnectionOwner {
       counters.stale_initiation++;
       return true;
     }
-    for (const ours of this.#connecting) {
-      const crossing = equalBytes(ours.peerKey, peerKey) && now - ours.startedAt < SIMULTANEOUS_OPEN_TIME;
-      if (crossing && compareBytes(own, peerKey) < 0) {
-        counters.simultaneous_open++;
-        return true;
-      }
+    if (this.#isSmaller(peerKey) && this.#isOpening(peerKey, now)) {
+      counters.simultaneous_open++;
+      return true;
+    }
+    const standing = this.#byPeer.get(peer);
+    if (standing === undefined && this.#byPeer.size >= MAX_SESSIONS) {
+      counters.too_many_sessions++;
+      return true;
     }
     this.#initiatorTimes.delete(peer);
     this.#initiatorTimes.set(peer, time);
     if (this.#initiatorTimes.size > MAX_KNOWN_INITIATORS) {
       this.#initiatorTimes.delete(this.#initiatorTimes.keys().next().value!);
+    }
+    return false;
+  }
+
+  /** Whether a handshake of ours with the peer is on its way, or done without the peer having used it. */
+  #isOpening(peerKey: Uint8Array, now: number): boolean {
+    const standing = this.connectionTo(peerKey);
+    const ours = standing?.isInitiator && !standing.hasReceived ? [standing] : [];
+    for (const connection of [...this.#connecting, ...ours]) {
+      if (!equalBytes(connection.peerKey, peerKey)) continue;
+      if (now - connection.startedAt < SIMULTANEOUS_OPEN_TIME) return true;
     }
     return false;
   }
@@ -375,24 +413,49 @@ export class Endpoint implements ConnectionOwner {
     this.#byIndex.set(index, connection);
     this.#halfOpen.set(key, connection);
     if (this.#halfOpen.size > MAX_HALF_OPEN) {
-      const oldest: Connection = this.#halfOpen.values().next().value!;
+      const [oldestKey, oldest] = this.#halfOpen.entries().next().value!;
       this.counters.half_open_evicted++;
-      oldest.abandon();
-      this.#forgetIfGone(oldest);
+      this.#abandon(oldestKey, oldest);
     }
-    this.#outbox.push({ packet, to: from });
+    this.#send(packet, from);
     this.#ready.add(connection);
   }
 
   /** At most one live session per peer: the newer takes the older's place. */
-  #establish(connection: Connection): void {
+  #establish(connection: Connection, now: number): void {
     const key = toHex(connection.peerKey);
     const old = this.#byPeer.get(key);
     this.#byPeer.set(key, connection);
+    this.counters.sessionsEstablished++;
     if (old === undefined) return;
+    this.#countEnd(old);
+    old.session!.replace(now);
+    this.#touch(old);
+  }
+
+  #countEnd(connection: Connection): void {
     this.counters.sessionsEnded++;
-    old.session!.replace();
-    this.#forgetIfGone(old);
+    this.counters.packetsLost += connection.session!.recovery.lostPackets;
+  }
+
+  /** A handshake came through: earlier ones of the same peer would only take its place again. */
+  #dropOlderHalfOpen(connection: Connection): void {
+    for (const [key, other] of this.#halfOpen) {
+      if (other === connection) break;
+      if (equalBytes(other.peerKey, connection.peerKey)) this.#abandon(key, other);
+    }
+    this.#halfOpen.delete(connection.initiationKey);
+  }
+
+  #abandon(key: string, connection: Connection): void {
+    this.#halfOpen.delete(key);
+    connection.abandon();
+    this.#forgetIfGone(connection);
+  }
+
+  /** Whether our key is the smaller one, so that our handshakes go first. */
+  #isSmaller(peerKey: Uint8Array): boolean {
+    return compareBytes(this.#identity.staticKey.publicKey, peerKey) < 0;
   }
 
   #newIndex(): number {

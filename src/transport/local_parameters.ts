@@ -5,7 +5,7 @@
  */
 
 import type { TransportParameters } from "../wire/transport_parameters.ts";
-import { MAX_ACK_DELAY, type TransportOptions } from "./config.ts";
+import { ACK_DELAY_EXPONENT, MAX_ACK_DELAY, type TransportOptions } from "./config.ts";
 
 /** What a node tells peers of itself, from its options. */
 export function localParameters(options: TransportOptions, maxDatagramSize: number): TransportParameters {
@@ -16,7 +16,7 @@ export function localParameters(options: TransportOptions, maxDatagramSize: numb
     initialMaxStreamDataBidiLocal: options.streamWindow,
     initialMaxStreamDataBidiRemote: options.streamWindow,
     initialMaxStreamsBidi: options.maxStreams,
-    ackDelayExponent: 3,
+    ackDelayExponent: ACK_DELAY_EXPONENT,
     maxAckDelay: MAX_ACK_DELAY,
     receiveBuffer: options.receiveBuffer,
     agent: options.agent,

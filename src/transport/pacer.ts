@@ -27,8 +27,8 @@ export class Pacer {
     return this.#tokens + 1e-3 >= size ? now : now + (size - this.#tokens) / rate;
   }
 
-  /** Takes the tokens of a packet that was sent. */
+  /** Takes the tokens of a packet that was sent. What was sent unpaced leaves a debt of one packet at most. */
   onSent(size: number): void {
-    this.#tokens -= size;
+    this.#tokens = Math.max(this.#tokens - size, -size);
   }
 }

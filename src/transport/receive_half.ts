@@ -7,6 +7,8 @@
 
 import { ProtocolError } from "../errors.ts";
 import { ErrorCode } from "./config.ts";
+import { Fifo } from "./fifo.ts";
+import type { ReassemblyBudget } from "./reassembly_budget.ts";
 import type { ReceiveWindow } from "./receive_window.ts";
 
 /** States of RFC 9000 §3.2. */
@@ -35,20 +37,18 @@ export class ReceiveHalf {
   /** Highest offset seen: what counts against flow control. */
   highest = 0;
 
-  readonly #queue: Uint8Array[] = [];
+  readonly #queue = new Fifo<Uint8Array>();
   #gather: { buffer: Uint8Array; length: number } | undefined;
   /** Out-of-order pieces, ascending, not overlapping. */
   readonly #segments: Segment[] = [];
+  readonly #budget: ReassemblyBudget;
   #delivered = 0;
   #queued = 0;
   #finalSize: number | undefined;
 
-  /** @param window the stream's credit. */
-  constructor(readonly window: ReceiveWindow) {}
-
-  /** Out-of-order pieces held. */
-  get segments(): number {
-    return this.#segments.length;
+  /** @param window the stream's credit. @param budget the session's, that out-of-order pieces are counted in. */
+  constructor(readonly window: ReceiveWindow, budget: ReassemblyBudget) {
+    this.#budget = budget;
   }
 
   /** Bytes ready to be read. */
@@ -68,14 +68,17 @@ export class ReceiveHalf {
 
   /**
    * Takes a STREAM frame; with `copyOut` its bytes are copied before they are kept. Returns by how much the highest
-   * offset rose. Throws {@linkcode ProtocolError} on a breach of flow control or of the final size.
+   * offset rose; `undefined` when the budget has no room for another piece: then nothing was taken, and the packet is
+   * to be treated as not received. Throws {@linkcode ProtocolError} on a breach of flow control or of the final size.
    */
-  receive(offset: number, bytes: Uint8Array, fin: boolean, copyOut: boolean): number {
+  receive(offset: number, bytes: Uint8Array, fin: boolean, copyOut: boolean): number | undefined {
     const end = offset + bytes.length;
+    // What fills the first gap is always taken: refusing it could go on for ever.
+    if (offset > this.#delivered && bytes.length > 0 && this.#budget.isSpent && this.#keeps) return undefined;
     const rise = this.#advance(end, fin ? end : undefined);
     if (this.state !== "recv" && this.state !== "size_known") return rise;
     if (this.stopCode !== undefined) {
-      if (this.#finalSize !== undefined) this.state = "data_read";
+      if (this.#finalSize !== undefined) this.#endUnread("data_read");
       return rise;
     }
     this.#insert(offset, bytes, copyOut);
@@ -89,8 +92,9 @@ export class ReceiveHalf {
   onReset(code: number, finalSize: number): number {
     const rise = this.#advance(finalSize, finalSize);
     if (this.state === "recv" || this.state === "size_known") {
-      this.state = this.stopCode === undefined ? "reset_recvd" : "reset_read";
       this.resetCode = code;
+      if (this.stopCode === undefined) this.state = "reset_recvd";
+      else this.#endUnread("reset_read");
       this.#dropAll();
     }
     return rise;
@@ -138,11 +142,11 @@ export class ReceiveHalf {
     return this.stopPending = true;
   }
 
-  /** The session ended. */
+  /** The session ended: what is in order may still be read. */
   abandon(): void {
     if (!this.terminal && this.state !== "data_recvd") this.state = "reset_read";
     this.stopPending = this.creditPending = false;
-    this.#segments.length = 0;
+    this.#dropSegments();
   }
 
   /** Bytes that arrived and that nobody will read: their connection credit is given back at once. */
@@ -150,6 +154,17 @@ export class ReceiveHalf {
     const unread = this.highest - this.window.consumed;
     this.window.consumed = this.highest;
     return unread;
+  }
+
+  /** Whether arriving data is kept. */
+  get #keeps(): boolean {
+    return (this.state === "recv" || this.state === "size_known") && this.stopCode === undefined;
+  }
+
+  /** The peer ended what nobody reads: it need not be told to stop any more. */
+  #endUnread(state: "data_read" | "reset_read"): void {
+    this.state = state;
+    this.stopPending = false;
   }
 
   #advance(end: number, finalSize: number | undefined): number {
@@ -186,30 +201,37 @@ export class ReceiveHalf {
       return;
     }
     this.#deliver(bytes, copyOut);
-    while (this.#segments.length > 0 && this.#segments[0].offset <= this.#delivered) {
-      const segment = this.#segments.shift()!;
+    let joined = 0;
+    while (joined < this.#segments.length && this.#segments[joined].offset <= this.#delivered) {
+      const segment = this.#segments[joined++];
+      this.#budget.take(-1, -segment.bytes.length);
       const skip = this.#delivered - segment.offset;
       if (skip < segment.bytes.length) this.#deliver(segment.bytes.subarray(skip), false);
     }
+    if (joined > 0) this.#segments.splice(0, joined);
   }
 
   #deliver(bytes: Uint8Array, copyOut: boolean): void {
     this.#delivered += bytes.length;
     this.#queued += bytes.length;
-    const gather = this.#gather;
-    if (copyOut && bytes.length < GATHER_SIZE) {
-      if (gather !== undefined && gather.length + bytes.length <= GATHER_SIZE) {
-        gather.buffer.set(bytes, gather.length);
-        gather.length += bytes.length;
-        return;
-      }
-      this.#flushGather();
-      this.#gather = { buffer: new Uint8Array(GATHER_SIZE), length: bytes.length };
-      this.#gather.buffer.set(bytes);
-      return;
-    }
+    if (copyOut && bytes.length < GATHER_SIZE) return this.#gatherPiece(bytes);
     this.#flushGather();
     this.#queue.push(copyOut ? bytes.slice() : bytes);
+  }
+
+  #gatherPiece(bytes: Uint8Array): void {
+    let gather = this.#gather;
+    if (gather !== undefined && gather.length + bytes.length > GATHER_SIZE) this.#flushGather();
+    gather = this.#gather ??= { buffer: new Uint8Array(bytes.length), length: 0 };
+    const length = gather.length + bytes.length;
+    if (length > gather.buffer.length) {
+      // Doubled, so that a lone message costs no more than its bytes and many cost no more than twice theirs.
+      const larger = new Uint8Array(Math.min(GATHER_SIZE, Math.max(length, 2 * gather.buffer.length)));
+      larger.set(gather.buffer.subarray(0, gather.length));
+      gather.buffer = larger;
+    }
+    gather.buffer.set(bytes, gather.length);
+    gather.length = length;
   }
 
   #flushGather(): void {
@@ -239,14 +261,20 @@ export class ReceiveHalf {
       }
       const stop = next === undefined ? end : Math.min(end, next.offset);
       segments.splice(low++, 0, { offset, bytes: bytes.subarray(offset - start, stop - start) });
+      this.#budget.take(1, stop - offset);
       offset = stop;
     }
   }
 
   #dropAll(): void {
-    this.#queue.length = 0;
+    this.#queue.clear();
     this.#gather = undefined;
-    this.#segments.length = 0;
     this.#queued = 0;
+    this.#dropSegments();
+  }
+
+  #dropSegments(): void {
+    for (const { bytes } of this.#segments) this.#budget.take(-1, -bytes.length);
+    this.#segments.length = 0;
   }
 }

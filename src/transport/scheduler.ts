@@ -23,8 +23,14 @@ export class Scheduler {
   add(stream: Stream): void {
     if (stream.scheduled) return;
     stream.scheduled = true;
-    stream.deficit = 0;
+    // What it sent ahead of its turn stays owed: else a stream that runs dry after each packet would have no weight.
+    stream.deficit = Math.min(stream.deficit, 0);
     this.#classes[stream.priority].push(stream);
+  }
+
+  /** Whether any stream has something to send. Changes nothing. */
+  hasReady(isReady: (stream: Stream) => boolean): boolean {
+    return this.#classes.some((queue) => queue.some(isReady));
   }
 
   /**

@@ -7,11 +7,9 @@
 
 import { DecodeError, type HawserError, ProtocolError } from "../errors.ts";
 import {
-  ackFrameLength,
   type FrameHandler,
   FrameType,
   parseFrames,
-  writeAck,
   writeConnectionClose,
   writePathFrame,
 } from "../wire/frame.ts";
@@ -25,11 +23,11 @@ import {
   ErrorCode,
   INITIAL_RTT,
   INITIAL_RTT_LOCAL,
-  MAX_REASSEMBLY_SEGMENTS,
   SHORT_PATH_RTT,
   type TransportOptions,
 } from "./config.ts";
 import { Cubic } from "./congestion.ts";
+import { Liveness } from "./liveness.ts";
 import { Pacer } from "./pacer.ts";
 import { PathMtu } from "./path_mtu.ts";
 import { Recovery, type SentPacket } from "./recovery.ts";
@@ -50,8 +48,6 @@ export interface SessionEvents {
 
 /** PATH_RESPONSEs that wait to be sent; more challenges than these are not answered. */
 const MAX_PATH_RESPONSES = 8;
-/** Longest ACK frame: leaves room for other frames in the smallest packet. */
-const MAX_ACK_LENGTH = 512;
 /** Bytes of a data packet besides its frames. */
 export const PACKET_OVERHEAD = DATA_HEADER + TAG_LENGTH;
 
@@ -67,19 +63,14 @@ export class SessionState implements FrameHandler, StreamSetContext {
   readonly mtu: PathMtu;
   /** Time last told. */
   now: number;
-  /** When a valid packet last arrived. */
-  lastReceivedAt: number;
   /** Number of the next packet. */
   nextPacketNumber = 0;
 
   readonly #acks = new AckTracker();
   readonly #pacer = new Pacer();
   readonly #reader = new VarintReader(new Uint8Array());
-  readonly #idleTimeout: number;
+  readonly #liveness: Liveness;
   #phase: Phase = "open";
-  #idleSince: number;
-  #elicitedSinceReceive = false;
-  #keepAliveAt: number;
   #pingPending = false;
   #pathResponses: Uint8Array[] = [];
   #paceUntil = Infinity;
@@ -88,6 +79,8 @@ export class SessionState implements FrameHandler, StreamSetContext {
   #packetsWhileClosing = 0;
   #goneAt = Infinity;
   #packetElicits = false;
+  #packetRefused = false;
+  #defect: { readonly error: unknown } | undefined;
   #packetLength = 0;
 
   constructor(
@@ -98,11 +91,8 @@ export class SessionState implements FrameHandler, StreamSetContext {
     readonly events: SessionEvents,
     now: number,
   ) {
-    this.now =
-      this.lastReceivedAt =
-      this.#idleSince =
-      this.#keepAliveAt =
-        now;
+    this.now = now;
+    this.#liveness = new Liveness(options.idleTimeout, peer.maxIdleTimeout, now);
     this.mtu = new PathMtu(path, peer.maxUdpPayloadSize, options.maxDatagramSize);
     this.recovery = new Recovery(
       new Cubic(this.mtu.size),
@@ -112,8 +102,6 @@ export class SessionState implements FrameHandler, StreamSetContext {
     this.recovery.peerMaxAckDelay = peer.maxAckDelay;
     this.recovery.peerReceiveBuffer = peer.receiveBuffer;
     this.streams = new StreamSet(this, initiator, options, peer);
-    const timeouts = [options.idleTimeout, peer.maxIdleTimeout].filter((timeout) => timeout > 0);
-    this.#idleTimeout = timeouts.length === 0 ? Infinity : Math.min(...timeouts);
     // Key confirmation: an initiator's first packet tells the responder that the handshake is complete.
     this.#pingPending = initiator;
   }
@@ -126,6 +114,11 @@ export class SessionState implements FrameHandler, StreamSetContext {
   /** Whether nothing more will be sent or expected: the owner forgets the session. */
   get isGone(): boolean {
     return this.#phase === "gone";
+  }
+
+  /** When a valid packet last arrived. */
+  get lastReceivedAt(): number {
+    return this.#liveness.lastReceivedAt;
   }
 
   /** Smoothed round-trip time, milliseconds. */
@@ -150,6 +143,11 @@ export class SessionState implements FrameHandler, StreamSetContext {
   }
 
   /** See {@linkcode StreamSetContext}. */
+  onDefect(error: unknown): void {
+    this.#defect ??= { error };
+  }
+
+  /** See {@linkcode StreamSetContext}. */
   onIncomingStream(stream: Stream): void {
     this.events.onStream(stream);
   }
@@ -165,28 +163,35 @@ export class SessionState implements FrameHandler, StreamSetContext {
     this.wake();
   }
 
-  /** Ends without a word: a newer session took its place. */
-  replace(): void {
+  /**
+   * Ends because a newer session took its place. One CONNECTION_CLOSE tells a peer that still believes in it; a peer
+   * that restarted does not know the session any more, so nothing is waited for.
+   */
+  replace(now: number): void {
     if (this.#phase !== "open") return;
-    this.#phase = "gone";
+    this.#phase = "closing";
+    this.#goneAt = now;
+    this.#closeFrame = { code: ErrorCode.SESSION_REPLACED, reason: "replaced" };
+    this.#closePending = true;
     this.#end(endByReplacement());
   }
 
   // --- input ---
 
-  /** Takes the frames of an authentic, new packet. Returns false when it is to be treated as never received. */
+  /**
+   * Takes the frames of an authentic, new packet. Returns false when it is to be treated as never received. Never
+   * throws: see {@linkcode SessionState.throwDefect}.
+   */
   receive(packetNumber: number, plaintext: Uint8Array, size: number, now: number): boolean {
     this.now = now;
-    this.lastReceivedAt = this.#idleSince = now;
-    this.#elicitedSinceReceive = false;
+    this.#liveness.onReceived(now);
     if (this.#phase === "closing") {
       // RFC 9000 §10.2.1: answer ever more rarely.
       const n = ++this.#packetsWhileClosing;
       if ((n & (n - 1)) === 0) this.#closePending = true;
     }
     if (this.#phase !== "open") return true;
-    if (this.streams.segments > MAX_REASSEMBLY_SEGMENTS) return false;
-    this.#packetElicits = false;
+    this.#packetElicits = this.#packetRefused = false;
     this.#packetLength = plaintext.length;
     try {
       parseFrames(this.#reader.reset(plaintext), this);
@@ -194,8 +199,18 @@ export class SessionState implements FrameHandler, StreamSetContext {
       this.#onBadPacket(error, now);
       return true;
     }
+    // What was processed may be so again: the peer sends in new packets what is not acknowledged.
+    if (this.#packetRefused) return false;
     this.#acks.onReceived(packetNumber, this.#packetElicits, size, now);
     return true;
+  }
+
+  /** Throws what a callback of the application has thrown meanwhile; to be called when the session is at rest. */
+  throwDefect(): void {
+    if (this.#defect === undefined) return;
+    const { error } = this.#defect;
+    this.#defect = undefined;
+    throw error;
   }
 
   /** When {@linkcode SessionState.onTimeout} is due; `Infinity` when never. */
@@ -219,12 +234,12 @@ export class SessionState implements FrameHandler, StreamSetContext {
     }
     if (now >= this.#idleDeadline) {
       this.#phase = "gone";
-      this.#end(endBySilence(now - this.lastReceivedAt, this.#idleTimeout));
+      this.#end(endBySilence(now - this.lastReceivedAt, this.#liveness.idleTimeout));
       return;
     }
     if (now >= this.recovery.deadline) this.recovery.onTimeout(now, this);
     if (now >= this.#keepAliveDeadline) {
-      this.#keepAliveAt = now;
+      this.#liveness.onKeepAlive(now);
       this.#pingPending = true;
     }
     if (now >= this.#paceUntil) this.#paceUntil = Infinity;
@@ -291,7 +306,7 @@ export class SessionState implements FrameHandler, StreamSetContext {
   onStream(id: number, offset: number, data: Uint8Array, fin: boolean): void {
     this.#packetElicits = true;
     const copyOut = data.length < this.#packetLength * COPY_OUT_SHARE;
-    this.streams.onStreamFrame(id, offset, data, fin, copyOut);
+    if (!this.streams.onStreamFrame(id, offset, data, fin, copyOut)) this.#packetRefused = true;
   }
 
   /** See {@linkcode FrameHandler}. */
@@ -376,12 +391,16 @@ export class SessionState implements FrameHandler, StreamSetContext {
   // --- inside ---
 
   get #idleDeadline(): number {
-    return this.#idleSince + Math.max(this.#idleTimeout, 3 * this.recovery.rtt.pto(this.peer.maxAckDelay));
+    return this.#liveness.idleDeadline(this.#pto);
   }
 
   get #keepAliveDeadline(): number {
-    if (!this.options.keepAlive && this.streams.size === 0) return Infinity;
-    return Math.max(this.lastReceivedAt, this.#keepAliveAt) + this.#idleTimeout / 3;
+    const isWanted = this.options.keepAlive || this.streams.size > 0;
+    return isWanted ? this.#liveness.keepAliveDeadline : Infinity;
+  }
+
+  get #pto(): number {
+    return this.recovery.rtt.pto(this.peer.maxAckDelay);
   }
 
   /** Whether congestion window and pacing let a full packet go now. */
@@ -398,21 +417,14 @@ export class SessionState implements FrameHandler, StreamSetContext {
     if (short && recovery.bytesInFlight + size <= burst) return true;
     const at = this.#pacer.nextSendTime(now, size, recovery.window, recovery.rtt.smoothed, burst);
     if (at <= now) return true;
-    if (this.streams.hasPending) this.#paceUntil = at;
+    if (this.#pingPending || this.#pathResponses.length > 0 || this.streams.hasPending) this.#paceUntil = at;
     return false;
   }
 
   #writeAck(out: Uint8Array, frames: SentFrame[], now: number): number {
-    const { ranges } = this.#acks;
-    if (ranges.length === 0) return 0;
-    const delay = Math.floor(this.#acks.delay(now) * 1000 / 8);
-    // Sixty-four ranges of wide numbers would fill the smallest packet: the oldest wait for the next ACK.
-    let sent: readonly number[] = ranges;
-    while (ackFrameLength(sent, delay) > MAX_ACK_LENGTH) {
-      sent = sent.slice(0, sent.length - 2);
-    }
-    frames.push({ kind: "ack", largest: sent[1] });
-    return writeAck(out, 0, sent, delay);
+    const end = this.#acks.write(out, 0, now);
+    if (end > 0) frames.push({ kind: "ack", largest: this.#acks.ranges[1] });
+    return end;
   }
 
   #writePathResponses(out: Uint8Array, at: number, end: number): number {
@@ -459,15 +471,13 @@ export class SessionState implements FrameHandler, StreamSetContext {
     if (!elicits) return;
     if (this.recovery.probesDue > 0) this.recovery.probesDue--;
     this.#pacer.onSent(size);
-    if (!this.#elicitedSinceReceive) {
-      this.#elicitedSinceReceive = true;
-      this.#idleSince = now;
-    }
+    this.#liveness.onElicited(now);
   }
 
   #pollClose(out: Uint8Array, now: number): number {
     if (!this.#closePending || this.#closeFrame === undefined) return 0;
     this.#closePending = false;
+    if (now >= this.#goneAt) this.#phase = "gone";
     this.nextPacketNumber++;
     // The peer learns what arrived before it learns that nothing more will: its last writes end well.
     const at = this.#acks.pending ? this.#writeAck(out, [], now) : 0;
@@ -484,7 +494,7 @@ export class SessionState implements FrameHandler, StreamSetContext {
 
   #leave(phase: "closing" | "draining", now: number): void {
     this.#phase = phase;
-    this.#goneAt = now + 3 * this.recovery.rtt.pto(this.peer.maxAckDelay);
+    this.#goneAt = now + 3 * this.#pto;
   }
 
   #end(end: SessionEnd): void {

@@ -18,6 +18,8 @@ export interface StreamOwner {
   onStreamControl(stream: Stream): void;
   /** The application took `bytes`. */
   onStreamRead(stream: Stream, bytes: number): void;
+  /** A callback of the application threw: whoever drives the session is told once the packet is done with. */
+  onDefect(error: unknown): void;
 }
 
 /** What the first bytes of a stream say (`protocol.md` 4). */
@@ -38,11 +40,13 @@ export class Stream implements StreamHeader {
   priority = 3;
   /** Share among streams of the same priority. */
   weight = 16;
-  /** Why the stream ended before its end; `undefined` while it lives or when it ended well. */
-  error: HawserError | undefined;
-  /** Called when there is something to read, the end, or an error. */
+  /** Why the peer's direction ended before its end: the peer reset it, or the session is over. */
+  readError: HawserError | undefined;
+  /** Why our direction ended before its end: the peer reads no more, or the session is over. */
+  writeError: HawserError | undefined;
+  /** Called when there is something to read, the end, or an error of either direction. */
   onReadable: (() => void) | undefined;
-  /** Called when a write is welcome again, everything was acknowledged, or there is an error. */
+  /** Called when a write is welcome again, everything was acknowledged, or there is an error of either direction. */
   onWritable: (() => void) | undefined;
   /** Bytes that the scheduler still owes the stream in this round. */
   deficit = 0;
@@ -59,16 +63,21 @@ export class Stream implements StreamHeader {
     readonly receiving: ReceiveHalf,
   ) {}
 
-  /** Hands over `bytes` to be sent; they are not to be changed afterwards. Throws the stream's error if it has one. */
+  /** Why either direction ended before its end; `undefined` while both live or ended well. */
+  get error(): HawserError | undefined {
+    return this.readError ?? this.writeError;
+  }
+
+  /** Hands over `bytes` to be sent; they are not to be changed afterwards. Throws {@linkcode Stream.writeError}. */
   write(bytes: Uint8Array): void {
-    if (this.error !== undefined) throw this.error;
+    if (this.writeError !== undefined) throw this.writeError;
     this.sending.write(bytes);
     this.owner.onStreamWritten(this);
   }
 
   /** Whether another write is welcome; `onWritable` tells when it is again. */
   get writable(): boolean {
-    return this.error === undefined && this.sending.writable;
+    return this.writeError === undefined && this.sending.writable;
   }
 
   /** Ends the sending direction after what was written. */
@@ -106,10 +115,34 @@ export class Stream implements StreamHeader {
     this.owner.onStreamControl(this);
   }
 
-  /** Ends both halves with an error and tells whoever waits. */
+  /** Ends both directions with an error and tells whoever waits. */
   fail(error: HawserError): void {
-    this.error ??= error;
-    this.onReadable?.();
-    this.onWritable?.();
+    this.readError ??= error;
+    this.writeError ??= error;
+    this.tell(this.onReadable);
+    this.tell(this.onWritable);
+  }
+
+  /** The peer gave its direction up (RESET_STREAM); ours goes on. */
+  failReading(error: HawserError): void {
+    this.readError ??= error;
+    this.tell(this.onReadable);
+    this.tell(this.onWritable);
+  }
+
+  /** The peer reads no more (STOP_SENDING); its own direction goes on. */
+  failWriting(error: HawserError): void {
+    this.writeError ??= error;
+    this.tell(this.onReadable);
+    this.tell(this.onWritable);
+  }
+
+  /** Calls back into the application, whose errors must not stop what the transport is in the middle of. */
+  tell(callback: (() => void) | undefined): void {
+    try {
+      callback?.();
+    } catch (error) {
+      this.owner.onDefect(error);
+    }
   }
 }

@@ -16,6 +16,7 @@ import {
 } from "../wire/frame.ts";
 import type { TransportParameters } from "../wire/transport_parameters.ts";
 import { ErrorCode, type TransportOptions } from "./config.ts";
+import { ReassemblyBudget } from "./reassembly_budget.ts";
 import { ReceiveHalf } from "./receive_half.ts";
 import { ReceiveWindow } from "./receive_window.ts";
 import { Scheduler } from "./scheduler.ts";
@@ -37,6 +38,8 @@ export interface StreamSetContext {
   wake(): void;
   /** A peer opened a stream and its header is complete. */
   onIncomingStream(stream: Stream): void;
+  /** See {@linkcode StreamOwner}. */
+  onDefect(error: unknown): void;
 }
 
 /** The streams of one session. */
@@ -45,6 +48,7 @@ export class StreamSet implements StreamOwner {
   readonly #scheduler = new Scheduler();
   readonly #control = new Set<Stream>();
   readonly #receiveWindow: ReceiveWindow;
+  readonly #budget = new ReassemblyBudget();
   #received = 0;
   #sendCredit: number;
   #sent = 0;
@@ -79,9 +83,7 @@ export class StreamSet implements StreamOwner {
 
   /** Out-of-order pieces held by all streams. */
   get segments(): number {
-    let count = 0;
-    for (const stream of this.#streams.values()) count += stream.receiving.segments;
-    return count;
+    return this.#budget.pieces;
   }
 
   /** Whether the peer's limit allows another stream now. */
@@ -146,18 +148,25 @@ export class StreamSet implements StreamOwner {
     this.#removeIfDone(stream);
   }
 
+  /** See {@linkcode StreamOwner}. */
+  onDefect(error: unknown): void {
+    this.context.onDefect(error);
+  }
+
   // --- frames from the peer ---
 
-  /** STREAM frame. */
-  onStreamFrame(id: number, offset: number, data: Uint8Array, fin: boolean, copyOut: boolean): void {
+  /** STREAM frame. False when there is no room for it: its packet is to be treated as not received. */
+  onStreamFrame(id: number, offset: number, data: Uint8Array, fin: boolean, copyOut: boolean): boolean {
     const stream = this.#peerFrame(id);
-    if (stream === undefined) return;
+    if (stream === undefined) return true;
     const rise = stream.receiving.receive(offset, data, fin, copyOut);
+    if (rise === undefined) return false;
     this.#countReceived(rise);
     if (stream.receiving.stopCode !== undefined) this.#consume(stream.receiving.takeUnreadCredit());
-    if (stream.headerBytes !== undefined && !this.#readHeader(stream)) return;
-    stream.onReadable?.();
+    if (stream.headerBytes !== undefined && !this.#readHeader(stream)) return true;
+    stream.tell(stream.onReadable);
     this.#removeIfDone(stream);
+    return true;
   }
 
   /** RESET_STREAM frame. */
@@ -173,7 +182,9 @@ export class StreamSet implements StreamOwner {
     if (stream.headerBytes !== undefined) stream.reset(ErrorCode.CANCELLED);
     const silent = stream.receiving.stopCode !== undefined;
     if (!silent) {
-      stream.fail(new StreamResetError(`Read stream ${id}: peer reset it with code ${code}`, code, true));
+      stream.failReading(
+        new StreamResetError(`Read stream ${id}: peer reset it with code ${code}`, code, true),
+      );
     }
     this.#removeIfDone(stream);
   }
@@ -183,7 +194,9 @@ export class StreamSet implements StreamOwner {
     const stream = this.#peerFrame(id);
     if (stream === undefined || !stream.sending.reset(code)) return;
     this.#control.add(stream);
-    stream.fail(new StreamResetError(`Write stream ${id}: peer stopped it with code ${code}`, code, true));
+    stream.failWriting(
+      new StreamResetError(`Write stream ${id}: peer stopped it with code ${code}`, code, true),
+    );
   }
 
   /** MAX_DATA frame. */
@@ -211,7 +224,7 @@ export class StreamSet implements StreamOwner {
   /** Whether {@linkcode StreamSet.writeFrames} would write anything. */
   get hasPending(): boolean {
     return this.#maxDataPending || this.#maxStreamsPending || this.#control.size > 0 ||
-      this.#scheduler.next(this.#isReady) !== undefined;
+      this.#scheduler.hasReady(this.#isReady);
   }
 
   /** Fills `out` from `at` to `end` with control frames and stream data; returns the offset after them. */
@@ -233,7 +246,7 @@ export class StreamSet implements StreamOwner {
       this.#sent += slice.fresh;
       this.#scheduler.onSent(stream, slice.length);
       frames.push({ kind: "stream", stream, offset: slice.offset, length: slice.length, fin: slice.fin });
-      if (sending.writable) stream.onWritable?.();
+      if (sending.writable) stream.tell(stream.onWritable);
     }
     return at;
   }
@@ -243,7 +256,7 @@ export class StreamSet implements StreamOwner {
     switch (frame.kind) {
       case "stream":
         frame.stream.sending.onAcked(frame.offset, frame.length, frame.fin);
-        if (frame.stream.sending.terminal) frame.stream.onWritable?.();
+        if (frame.stream.sending.terminal) frame.stream.tell(frame.stream.onWritable);
         this.#removeIfDone(frame.stream);
         break;
       case "reset_stream":
@@ -292,13 +305,15 @@ export class StreamSet implements StreamOwner {
 
   #make(id: number, sendCredit: number): Stream {
     const window = new ReceiveWindow(this.options.streamWindow, this.options.maxStreamWindow);
-    const stream = new Stream(id, this, new SendHalf(sendCredit), new ReceiveHalf(window));
+    const stream = new Stream(id, this, new SendHalf(sendCredit), new ReceiveHalf(window, this.#budget));
     this.#streams.set(id, stream);
     return stream;
   }
 
   /** The stream of a frame; `undefined` when it is over already. Opens streams of the peer. */
   #peerFrame(id: number): Stream | undefined {
+    // A packet may hold more behind the frame that ended the session, or whose reader did.
+    if (this.#closed !== undefined) return undefined;
     const stream = this.#streams.get(id);
     if (stream !== undefined) return stream;
     const byInitiator = (id & 3) === 0;
@@ -359,7 +374,7 @@ export class StreamSet implements StreamOwner {
     stream.receiving.unread(bytes.subarray(decoded.length));
     this.onStreamRead(stream, decoded.length);
     Object.assign(stream, decoded.header);
-    this.context.onIncomingStream(stream);
+    stream.tell(() => this.context.onIncomingStream(stream));
     return true;
   }
 
@@ -374,7 +389,7 @@ export class StreamSet implements StreamOwner {
   }
 
   #consume(bytes: number): void {
-    if (bytes === 0) return;
+    if (bytes === 0 || this.#closed !== undefined) return;
     const { now, smoothedRtt } = this.context;
     if (!this.#receiveWindow.consume(bytes, now, smoothedRtt)) return;
     this.#maxDataPending = true;
@@ -420,7 +435,7 @@ export class StreamSet implements StreamOwner {
         frames.push({ kind: "stop_sending", stream });
         receiving.stopPending = false;
       }
-      if (receiving.creditPending) {
+      if (receiving.creditPending && receiving.state === "recv") {
         at = writeSimpleFrame(out, at, FrameType.MAX_STREAM_DATA, id, receiving.window.limit);
         frames.push({ kind: "max_stream_data", stream });
         receiving.creditPending = false;
