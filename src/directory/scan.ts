@@ -8,7 +8,7 @@
 import { FileSystemError, LimitExceededError } from "../errors.ts";
 import { fileError } from "../runtime/file_errors.ts";
 import { realpathSync, type Stats, statSync } from "../runtime/files.ts";
-import { resolve } from "../runtime/path.ts";
+import { basename, dirname, resolve } from "../runtime/path.ts";
 import { type BlobRef, CHUNK_SIZE, type ChunkRef, encodeBlobRef } from "../wire/blob_ref.ts";
 import { type DirEntry, encodeDirManifest } from "../wire/dir_manifest.ts";
 import { requireRead } from "./access.ts";
@@ -99,22 +99,31 @@ export interface ScanSink {
  * ```
  */
 export async function scanDir(root: string, options: ScanOptions = {}): Promise<ScanResult> {
-  return await scanInto("Scan directory", root, options, {});
+  const action = "Scan directory";
+  return await scanInto(action, { base: openRoot(action, root) }, options, {});
+}
+
+/** What to scan: a directory, or of a directory one name only. Paths are absolute, links resolved. */
+export interface ScanTarget {
+  /** The directory. */
+  readonly base: string;
+  /** The only name in it that counts. */
+  readonly only?: string;
 }
 
 /** Reads a directory and gives its chunks, its files and the chunks of its manifest to `sink`. */
 export async function scanInto(
   action: string,
-  root: string,
+  { base, only }: ScanTarget,
   options: ScanOptions,
   sink: ScanSink,
 ): Promise<ScanResult> {
   const pacer = new WorkPacer(options.signal);
   const filter = new PathFilter(options);
-  const base = openRoot(action, root);
   const walked = await walkTree(base, {
     action,
     pacer,
+    only,
     filter,
     strict: options.strict,
     maxEntries: options.maxEntries,
@@ -141,6 +150,16 @@ export async function scanInto(
   return { ref, manifest, entries, stats };
 }
 
+/** A directory, or a file as a directory that holds nothing else. */
+export function openDirectoryOrFile(action: string, path: string): ScanTarget {
+  const absolute = resolve(path);
+  requireRead(action, absolute);
+  const found = resolveExisting(action, absolute);
+  if (found.stat.isDirectory()) return { base: found.path };
+  if (found.stat.isFile()) return { base: dirname(found.path), only: basename(found.path) };
+  throw new FileSystemError(`${action}: "${path}" is neither a file nor a directory`, absolute);
+}
+
 /** The absolute path of a directory to read, links resolved. */
 export function openRoot(action: string, root: string): string {
   const absolute = resolve(root);
@@ -162,6 +181,9 @@ export function resolveExisting(action: string, absolute: string): { path: strin
     throw fileError(error, action, absolute);
   }
 }
+
+/** Small files given to a store at once; so many bytes of them as one chunk has are enough, too. */
+const MAX_WAITING = 512;
 
 class Scan {
   readonly progress = { files: 0, bytes: 0, totalFiles: 0, totalBytes: 0 };
@@ -192,23 +214,47 @@ class Scan {
   }
 
   async entries(pacer: WorkPacer): Promise<DirEntry[]> {
-    const entries: DirEntry[] = [];
+    const entries: (DirEntry | Promise<DirEntry>)[] = [];
+    /** Small files that a store is still at work on: one that syncs to a disk does many for the price of one. */
+    let waiting: Promise<DirEntry>[] = [];
+    let waitingBytes = 0;
     for (const record of this.records) {
-      const { path, kind, mode } = record;
-      if (kind === "dir") entries.push({ kind, path, mode });
-      else if (kind === "symlink") entries.push({ kind, path, target: record.target });
-      else {
-        const content = this.#hash(record, pacer);
-        const { ref, chunks } = content instanceof Promise ? await content : content;
-        entries.push({ kind, path, mode, blob: encodeBlobRef(ref) });
-        this.sink.file?.(path, this.#reader.lastStat!, chunks);
-        this.progress.files++;
-        if (record.size <= CHUNK_SIZE) this.progress.bytes += record.size;
-        this.options.onProgress?.(this.progress);
+      const entry = this.#entry(record, pacer);
+      entries.push(entry);
+      if (entry instanceof Promise) {
+        // It is awaited below in any case; until then its failure is no stray one.
+        entry.catch(() => {});
+        waiting.push(entry);
+        waitingBytes += record.size;
+        if (waitingBytes >= CHUNK_SIZE || waiting.length >= MAX_WAITING) {
+          await Promise.all(waiting);
+          waiting = [];
+          waitingBytes = 0;
+        }
       }
       if (pacer.due) await pacer.pause();
     }
-    return entries;
+    return await Promise.all(entries);
+  }
+
+  #entry(record: WalkRecord, pacer: WorkPacer): DirEntry | Promise<DirEntry> {
+    const { path, kind, mode, target } = record;
+    if (kind === "dir") return { kind, path, mode };
+    if (kind === "symlink") return { kind, path, target };
+    const content = this.#hash(record, pacer);
+    return content instanceof Promise
+      ? content.then((content) => this.#fileEntry(record, content))
+      : this.#fileEntry(record, content);
+  }
+
+  #fileEntry(record: WalkRecord, { ref, chunks }: HashedContent): DirEntry {
+    const { path, size, mode } = record;
+    // Who takes files hashes them at once, so the one read last is this one.
+    this.sink.file?.(path, this.#reader.lastStat!, chunks);
+    this.progress.files++;
+    if (size <= CHUNK_SIZE) this.progress.bytes += size;
+    this.options.onProgress?.(this.progress);
+    return { kind: "file", path, mode, blob: encodeBlobRef(ref) };
   }
 
   #hash(record: WalkRecord, pacer: WorkPacer): HashedContent | Promise<HashedContent> {

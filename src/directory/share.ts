@@ -8,7 +8,7 @@ import { FolderBlobStore } from "../blob/folder_store.ts";
 import type { BlobStore, SyncReadableStore } from "../blob/store.ts";
 import type { BlobRef, ChunkRef } from "../wire/blob_ref.ts";
 import { CHUNK_SIZE } from "../wire/blob_ref.ts";
-import { openRoot, scanInto, type ScanOptions, type ScanStats } from "./scan.ts";
+import { openDirectoryOrFile, scanInto, type ScanOptions, type ScanStats } from "./scan.ts";
 
 /** A directory that can be served. */
 export interface SharedFolder {
@@ -21,8 +21,8 @@ export interface SharedFolder {
 }
 
 /**
- * Reads the directory `root` and returns a store that serves it in place: nothing is copied. A file that changes
- * afterwards is noticed when it is asked for, and refused; share again to offer the new content.
+ * Reads the directory `root` and returns a store that serves it in place: nothing is copied. A file is served as a
+ * directory that holds nothing else; its name is its own, links to it resolved. A file that changes afterwards is noticed when it is asked for, and refused; share again to offer the new content.
  *
  * Throws as `scanDir` does.
  *
@@ -37,9 +37,10 @@ export interface SharedFolder {
  */
 export async function shareFolder(root: string, options: ScanOptions = {}): Promise<SharedFolder> {
   const action = "Share directory";
-  const store = new FolderBlobStore(openRoot(action, root));
+  const target = openDirectoryOrFile(action, root);
+  const store = new FolderBlobStore(target.base);
   try {
-    const { ref, stats } = await scanInto(action, root, options, {
+    const { ref, stats } = await scanInto(action, target, options, {
       manifestChunk: (bytes) => store.addBytes(bytes),
       file: (path, stat, chunks) => store.addFile(path, stat, placed(chunks)),
     });

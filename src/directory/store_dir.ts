@@ -5,8 +5,8 @@
  */
 
 import type { BlobStore } from "../blob/store.ts";
-import type { BlobRef } from "../wire/blob_ref.ts";
-import { scanInto, type ScanOptions, type ScanStats } from "./scan.ts";
+import { type BlobRef, CHUNK_SIZE } from "../wire/blob_ref.ts";
+import { openRoot, scanInto, type ScanOptions, type ScanStats } from "./scan.ts";
 
 /** A stored directory. */
 export interface StoreDirResult {
@@ -37,8 +37,11 @@ export async function storeDir(
   root: string,
   options: ScanOptions = {},
 ): Promise<StoreDirResult> {
+  const action = "Store directory";
   const { signal } = options;
-  const chunk = (bytes: Uint8Array) => store.put(bytes, undefined, { signal });
-  const { ref, stats } = await scanInto("Store directory", root, options, { chunk });
+  // Small files are read on while the store keeps earlier ones: the buffer they are read into is used again.
+  const chunk = (bytes: Uint8Array) =>
+    store.put(bytes.length < CHUNK_SIZE ? bytes.slice() : bytes, undefined, { signal });
+  const { ref, stats } = await scanInto(action, { base: openRoot(action, root) }, options, { chunk });
   return { ref, stats };
 }

@@ -45,6 +45,8 @@ export interface WalkOptions {
   readonly action: string;
   /** When to let the event loop turn. */
   readonly pacer: WorkPacer;
+  /** Lists this name below the root and nothing beside it. @default everything */
+  readonly only?: string;
   /** What to leave out. */
   readonly filter?: PathFilter;
   /** Throws where something would be skipped. */
@@ -93,10 +95,12 @@ class TreeWalk {
 
   async run(): Promise<void> {
     const pending: { path: string; ino: number; depth: number }[] = [{ path: "", ino: -1, depth: 0 }];
-    const { pacer, filter } = this.#options;
+    const { pacer, filter, only } = this.#options;
     for (let dir = pending.pop(); dir !== undefined; dir = pending.pop()) {
-      for (const name of this.#namesIn(dir.path, dir.ino)) {
-        const path = dir.path === "" ? name : `${dir.path}/${name}`;
+      const isRoot = dir.path === "";
+      const names = isRoot && only !== undefined ? [only] : this.#namesIn(dir.path, dir.ino);
+      for (const name of names) {
+        const path = isRoot ? name : `${dir.path}/${name}`;
         if (filter?.excludes(path)) continue;
         const record = this.#look(path, name);
         if (record === undefined) continue;

@@ -17,9 +17,9 @@ import {
   SourceChangedError,
   UnsupportedError,
 } from "../../src/errors.ts";
-import { decodeBlobRef } from "../../src/wire/blob_ref.ts";
+import { decodeBlobRef, encodeBlobRef } from "../../src/wire/blob_ref.ts";
 import { tempPermissions, tempPermissions as permissions, withTempDir } from "../support/temp.ts";
-import { compareTrees, makeTree, pattern } from "../support/tree.ts";
+import { compareTrees, makeSeedTree, makeTree, pattern } from "../support/tree.ts";
 
 const pathsOf = async (root: string, options?: ScanOptions) =>
   (await scanDir(root, options)).entries.map(({ path }) => path);
@@ -217,5 +217,46 @@ Deno.test(
         compareTrees(join(temp, "to"), from);
       }
       await shared.store.close();
+    }),
+);
+
+Deno.test(
+  "shareFolder: a file is a directory that holds nothing else",
+  { permissions },
+  () =>
+    withTempDir(async (temp) => {
+      makeTree(join(temp, "from"), { files: { "a [1].txt": "a", "b.txt": "b" } });
+      makeTree(join(temp, "alone"), { files: { "a [1].txt": "a" } });
+      const shared = await shareFolder(join(temp, "from", "a [1].txt"));
+      const { ref } = await scanDir(join(temp, "alone"));
+      assert.deepEqual(encodeBlobRef(shared.ref), encodeBlobRef(ref));
+      assert.equal(shared.stats.files, 1);
+      await fetchDir(new StoreChunkSource(shared.store), shared.ref, join(temp, "to"));
+      compareTrees(join(temp, "alone"), join(temp, "to"));
+      await shared.store.close();
+    }),
+);
+
+Deno.test(
+  "storeDir: a store that takes its time is given many small files at once",
+  { permissions },
+  () =>
+    withTempDir(async (temp) => {
+      const { files } = makeSeedTree(join(temp, "from"), 40, { links: false });
+      const store = new MemoryBlobStore();
+      let running = 0;
+      let most = 0;
+      const put = store.put.bind(store);
+      store.put = async (...args: Parameters<typeof put>) => {
+        most = Math.max(most, ++running);
+        await new Promise((resolve) => setTimeout(resolve, 0));
+        running--;
+        return await put(...args);
+      };
+      const { ref } = await storeDir(store, join(temp, "from"));
+      assert.deepEqual(encodeBlobRef(ref), encodeBlobRef((await scanDir(join(temp, "from"))).ref));
+      assert.ok(most > files / 4 && most <= 512, `${most} at once`);
+      await fetchDir(new StoreChunkSource(store), ref, join(temp, "to"));
+      compareTrees(join(temp, "from"), join(temp, "to"));
     }),
 );
