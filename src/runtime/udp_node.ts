@@ -68,8 +68,10 @@ class NodeUdpSocket implements UdpSocket {
   start(handlers: UdpHandlers): void {
     this.#handlers = handlers;
     this.#socket.on("error", (error) => handlers.onFailure(error));
-    this.#socket.on("message", (datagram: Uint8Array, { address, port }: RemoteInfo) => {
+    this.#socket.on("message", (message: Uint8Array, { address, port }: RemoteInfo) => {
       try {
+        // Not as a Buffer, whose `slice` copies nothing.
+        const datagram = new Uint8Array(message.buffer, message.byteOffset, message.byteLength);
         handlers.onDatagram(datagram, { hostname: address, port });
       } catch (error) {
         // Deno swallows what a message handler throws.
