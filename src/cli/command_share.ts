@@ -47,7 +47,9 @@ export async function runShare(
     onError: warnOnce(output),
   });
   announce(shared, { event: "ready", ticket, ref: toHex(ref), addresses, path }, output);
-  await served(node, watch, output, options.once, signal);
+  await served(node, watch, output, options.once, signal)
+    // After Ctrl-C nobody is waited for: a peer could hold its streams open for as long as it likes.
+    .finally(() => node.close({ signal }));
 }
 
 /** Resolves at the first complete fetch when `once`, else never; rejects when the signal aborts. */
