@@ -105,7 +105,9 @@ const changes: Record<string, (path: string, file: string) => void> = {
     renameSync(join(path, "new"), file);
   },
   "a symbolic link to the same bytes": (path, file) => {
-    renameSync(file, join(path, "elsewhere"));
+    // Not the file itself under another name: that would be what was hashed, and a runtime may follow the link.
+    writeFileSync(join(path, "elsewhere"), patterned(1000));
+    rmSync(file);
     symlinkSync("elsewhere", file);
   },
 };

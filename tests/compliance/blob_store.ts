@@ -61,8 +61,8 @@ export function testBlobStore(
   const { isReadOnly = false, permissions = "none" } = traits;
 
   type Context = Required<Pick<BlobStoreFixture, "store" | "add">> & Omit<BlobStoreFixture, "add">;
-  function test(title: string, work: (context: Context) => Promise<void>, ignore = false): void {
-    Deno.test(`${name}: ${title}`, { permissions, ignore }, async () => {
+  function test(title: string, work: (context: Context) => Promise<void>): void {
+    Deno.test(`${name}: ${title}`, { permissions }, async () => {
       const fixture = await make();
       const { store } = fixture;
       try {
@@ -78,7 +78,12 @@ export function testBlobStore(
       }
     });
   }
-  const testWritable = (title: string, work: Parameters<typeof test>[1]) => test(title, work, isReadOnly);
+  const testWritable = (...[title, work]: Parameters<typeof test>) => {
+    if (!isReadOnly) test(title, work);
+  };
+  const testReadOnly = (...[title, work]: Parameters<typeof test>) => {
+    if (isReadOnly) test(title, work);
+  };
 
   test("a blob is not there before and there after it was stored", async ({ store, add }) => {
     const address = blake3.hash(hello);
@@ -270,7 +275,7 @@ export function testBlobStore(
     assert.throws(() => store.readSync(hash, 0, 0), StoreError);
   });
 
-  test("a read-only store refuses changes", async ({ store, add }) => {
+  testReadOnly("a read-only store refuses changes", async ({ store, add }) => {
     const hash = await add(hello);
     await assert.rejects(store.put(hello), UnsupportedError);
     await assert.rejects(store.putStream(streamOf(hello)), UnsupportedError);
@@ -279,7 +284,7 @@ export function testBlobStore(
     await assert.rejects(store.unpin(hash), UnsupportedError);
     await assert.rejects(store.gc(), UnsupportedError);
     assert.deepEqual(await store.get(hash), hello);
-  }, !isReadOnly);
+  });
 
   testWritable("bytes that are not what is expected are refused and not stored", async ({ store }) => {
     const address = blake3.hash(hello);
