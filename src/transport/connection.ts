@@ -7,6 +7,7 @@
 
 import { type Aead, createAead } from "../crypto/aead.ts";
 import { HandshakeTimeoutError, type HawserError, NotAuthorizedError } from "../errors.ts";
+import { FrameType } from "../wire/frame.ts";
 import { DATA_HEADER, readPacketNumber, TAG_LENGTH, writeDataHeader } from "../wire/packet.ts";
 import type { SocketAddress } from "./address.ts";
 import {
@@ -47,7 +48,7 @@ export interface ConnectionOwner {
   /** Something is to be sent. */
   onConnectionWake(connection: Connection): void;
   /** Whether a half-open connection whose peer has shown that it has the keys may become the session. */
-  mayConfirm(connection: Connection, now: number): boolean;
+  mayConfirm(connection: Connection): boolean;
   /** A half-open connection has become a session. */
   onConnectionConfirmed(connection: Connection, now: number): void;
   /** A connection that this side began has become a session. */
@@ -244,8 +245,10 @@ export class Connection implements SessionEvents, Timed {
     }
     // Until path validation exists, a confirmed session stays where it is.
     if (this.phase === "half_open") {
-      if (!this.owner.mayConfirm(this, now)) return;
+      // Given up before it began: not worth an incoming session, nor the standing one.
+      if (plaintext[0] === FrameType.CONNECTION_CLOSE) return this.abandon();
       this.path = from;
+      if (!this.owner.mayConfirm(this)) return this.#refuse(now);
       this.phase = "established";
       this.establishedAt = now;
       this.response = undefined;
@@ -291,6 +294,13 @@ export class Connection implements SessionEvents, Timed {
   /** See {@linkcode SessionEvents}. */
   onWake(): void {
     this.owner.onConnectionWake(this);
+  }
+
+  /** Another session with the peer stands: the peer is told, in case it believes in this one. */
+  #refuse(now: number): void {
+    this.owner.counters.simultaneous_open++;
+    this.phase = "established";
+    this.session!.replace(now, true);
   }
 
   #start(result: HandshakeResult, path: SocketAddress, now: number): void {

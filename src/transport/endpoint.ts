@@ -114,6 +114,11 @@ export class Endpoint implements ConnectionOwner {
     return count;
   }
 
+  /** Sessions, lingering ones included, and handshakes. */
+  get size(): number {
+    return this.#byIndex.size;
+  }
+
   /** Whether no session, lingering ones included, and no handshake is left. */
   get isIdle(): boolean {
     return this.#byIndex.size === 0 && this.#outbox.size === 0;
@@ -240,17 +245,15 @@ export class Endpoint implements ConnectionOwner {
     this.events.onWake();
   }
 
-  /** See {@linkcode ConnectionOwner}. */
-  mayConfirm(connection: Connection, now: number): boolean {
-    const standing = this.connectionTo(connection.peerKey);
-    if (standing === undefined || !standing.isInitiator || !this.#isSmaller(connection.peerKey)) return true;
-    // Both sides connected at once: the handshake of the smaller key counts, which is ours. Once the peer has used
-    // it, what is left of its own is a straggler; until then the peer may have lost ours.
-    const crossing = standing.hasReceived
-      ? connection.startedAt <= standing.establishedAt
-      : now - standing.startedAt < SIMULTANEOUS_OPEN_TIME;
-    if (crossing) this.counters.simultaneous_open++;
-    return !crossing;
+  /**
+   * See {@linkcode ConnectionOwner}. Where both sides connected at once both must come to keep the same session, that
+   * of the smaller key; unless the other one was in use on both sides before.
+   */
+  mayConfirm({ peerKey, startedAt }: Connection): boolean {
+    const standing = this.connectionTo(peerKey);
+    // A handshake that began after the standing one was done is a new beginning, not a crossing.
+    if (standing === undefined || !standing.isInitiator || startedAt > standing.establishedAt) return true;
+    return !this.#isSmaller(peerKey) && !standing.hasReceived;
   }
 
   /** See {@linkcode ConnectionOwner}. */
@@ -382,11 +385,13 @@ export class Endpoint implements ConnectionOwner {
     return false;
   }
 
-  /** Whether a handshake of ours with the peer is on its way, or done without the peer having used it. */
+  /** Whether a handshake of ours with the peer is on its way, or just done without the peer having used it. */
   #isOpening(peerKey: Uint8Array, now: number): boolean {
     const standing = this.connectionTo(peerKey);
-    const ours = standing?.isInitiator && !standing.hasReceived ? [standing] : [];
-    for (const connection of [...this.#connecting, ...ours]) {
+    if (standing?.isInitiator && !standing.hasReceived) {
+      return now - standing.establishedAt < SIMULTANEOUS_OPEN_TIME;
+    }
+    for (const connection of this.#connecting) {
       if (!equalBytes(connection.peerKey, peerKey)) continue;
       if (now - connection.startedAt < SIMULTANEOUS_OPEN_TIME) return true;
     }
@@ -429,7 +434,8 @@ export class Endpoint implements ConnectionOwner {
     this.counters.sessionsEstablished++;
     if (old === undefined) return;
     this.#countEnd(old);
-    old.session!.replace(now);
+    // One that the peer never used is not worth a word, unless the peer may take it for the one to be kept.
+    old.session!.replace(now, old.hasReceived || old.isInitiator !== connection.isInitiator);
     this.#touch(old);
   }
 

@@ -164,12 +164,12 @@ export class SessionState implements FrameHandler, StreamSetContext {
   }
 
   /**
-   * Ends because a newer session took its place. One CONNECTION_CLOSE tells a peer that still believes in it; a peer
-   * that restarted does not know the session any more, so nothing is waited for.
+   * Ends because a newer session took its place. One CONNECTION_CLOSE tells a peer that still believes in it, if it
+   * ever did; a peer that restarted does not know the session any more, so nothing is waited for.
    */
-  replace(now: number): void {
+  replace(now: number, tellPeer: boolean): void {
     if (this.#phase !== "open") return;
-    this.#phase = "closing";
+    this.#phase = tellPeer ? "closing" : "gone";
     this.#goneAt = now;
     this.#closeFrame = { code: ErrorCode.SESSION_REPLACED, reason: "replaced" };
     this.#closePending = true;
