@@ -68,6 +68,11 @@ export class Recovery {
     return Math.min(this.congestion.window, Math.max(this.peerReceiveBuffer, 2 * this.#datagramSize));
   }
 
+  /** Packets remembered. */
+  get heldPackets(): number {
+    return this.#sent.size;
+  }
+
   /** The size of full packets changed. */
   onDatagramSize(size: number): void {
     this.#datagramSize = size;

@@ -215,7 +215,7 @@ export class SessionState implements FrameHandler, StreamSetContext {
 
   /** When {@linkcode SessionState.onTimeout} is due; `Infinity` when never. */
   get deadline(): number {
-    if (this.#phase !== "open") return this.#goneAt;
+    if (this.#phase !== "open") return this.isGone ? Infinity : this.#goneAt;
     return Math.min(
       this.recovery.deadline,
       this.#acks.deadline,

@@ -12,7 +12,7 @@ import { Endpoint } from "../../src/transport/endpoint.ts";
 import type { SessionEnd } from "../../src/transport/session_end.ts";
 import type { Stream } from "../../src/transport/stream.ts";
 import type { SimNetwork } from "./network.ts";
-import { Prng } from "./prng.ts";
+import type { Prng } from "./prng.ts";
 
 /** How a node is made; every field has a default. */
 export interface SimNodeOptions {
