@@ -233,17 +233,32 @@ const cases: Case[] = [
   },
 ];
 
-for (const { name, answer, error, message } of cases) {
-  Deno.test(`hostile holder: ${name}`, { permissions }, async () => {
-    const holder = await startAnsweringHolder(answer);
-    const found = await errorOf(holder);
-    assert(found instanceof error, `${found.name}: ${found.message}`);
-    // Every error but those of the transport names the holder.
-    const isOurs = !(found instanceof StreamResetError || found instanceof SessionClosedError);
-    if (isOurs) assert.match(found.message, new RegExp(holder.name.slice(0, 10)));
-    if (message !== undefined) assert.match(found.message, message);
-  });
+/** Runs cases at the same time, because most of them wait for a deadline; says which one failed. */
+async function allOf<T extends { readonly name: string }>(
+  cases: readonly T[],
+  run: (one: T) => Promise<void>,
+): Promise<void> {
+  await Promise.all(cases.map((one) =>
+    run(one).catch((cause) => {
+      throw new Error(`Case "${one.name}": ${cause.message}`, { cause });
+    })
+  ));
 }
+
+Deno.test(
+  `hostile holder: ${cases.length} wrong answers, each with its own error`,
+  { permissions },
+  () =>
+    allOf(cases, async ({ answer, error, message }) => {
+      const holder = await startAnsweringHolder(answer);
+      const found = await errorOf(holder);
+      assert(found instanceof error, `${found.name}: ${found.message}`);
+      // Every error but those of the transport names the holder.
+      const isOurs = !(found instanceof StreamResetError || found instanceof SessionClosedError);
+      if (isOurs) assert.match(found.message, new RegExp(holder.name.slice(0, 10)));
+      if (message !== undefined) assert.match(found.message, message);
+    }),
+);
 
 Deno.test("hostile holder: a mismatch carries both hashes and the holder", { permissions }, async () => {
   const holder = await startAnsweringHolder((_, stream) => send(stream, found(3), new Uint8Array(3)));
@@ -417,7 +432,7 @@ Deno.test("several holders: a wrong one loses its share", { permissions }, async
   assert(wrong > 0);
 });
 
-const partners: [string, Answer][] = [
+const partners: { name: string; answer: Answer }[] = ([
   ["silent", () => {}],
   ["garbage", (_, stream) => send(stream, new Uint8Array(100).fill(0xfe))],
   [
@@ -435,19 +450,23 @@ const partners: [string, Answer][] = [
     send(stream, found(50_000), new Uint8Array(25_000));
     stream.transport.abort(1);
   }],
-];
-for (const [name, answer] of partners) {
-  Deno.test(`several holders: the other makes up for one that is ${name}`, { permissions }, async () => {
-    const blobs = contents(Array(30).fill(50_000));
-    const holders = [await startAnsweringHolder(answer), await startHolder(await storeOf(blobs))];
-    const jobs = blobs.map((blob) => new CollectingJob(blob));
-    await fetchFrom(holders, jobs, quick);
-    for (const [i, job] of jobs.entries()) {
-      assert.equal(job.completed, 1);
-      assert.deepEqual(job.bytes, blobs[i]);
-    }
-  });
-}
+] as [string, Answer][]).map(([name, answer]) => ({ name, answer }));
+
+Deno.test(
+  "several holders: one makes up for another that does what it likes",
+  { permissions },
+  () =>
+    allOf(partners, async ({ answer }) => {
+      const blobs = contents(Array(30).fill(50_000));
+      const holders = [await startAnsweringHolder(answer), await startHolder(await storeOf(blobs))];
+      const jobs = blobs.map((blob) => new CollectingJob(blob));
+      await fetchFrom(holders, jobs, quick);
+      for (const [i, job] of jobs.entries()) {
+        assert.equal(job.completed, 1);
+        assert.deepEqual(job.bytes, blobs[i]);
+      }
+    }),
+);
 
 Deno.test(
   "several holders: what only one has is not waited for when that one is given up",
