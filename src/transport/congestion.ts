@@ -85,8 +85,8 @@ export class Cubic implements CongestionController {
 
   /** See {@linkcode CongestionController.onPersistentCongestion}. */
   onPersistentCongestion(): void {
+    // The recovery period stays: what was sent before the outage and is acknowledged only now proves nothing.
     this.window = this.#minimum;
-    this.#recoveryStart = -Infinity;
     this.#epochStart = undefined;
   }
 
