@@ -1,5 +1,5 @@
 /**
- * Cutting content into chunks of 4 MiB and naming it (`spec` 1.2): up to 4 MiB one small blob, above that a
+ * Cutting content into chunks of 4 MiB and naming it (`formats.md` 1.2): up to 4 MiB one small blob, above that a
  * manifest of chunks whose URI carries the hash of the whole. A pure function of the bytes: every program that
  * follows the format makes the same reference of the same content.
  *

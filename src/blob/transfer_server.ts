@@ -22,7 +22,7 @@ import {
 } from "../wire/transfer_message.ts";
 import type { BlobRange, BlobStore, SyncReadableStore } from "./store.ts";
 
-/** Protocol number of blob transfer streams, the seed system's. */
+/** Protocol number of blob transfer streams, the original's. */
 export const BLOB_TRANSFER_PROTOCOL = 0x1100;
 /** Bytes read from the store at a time: enough to fill several datagrams, few enough to keep the event loop quick. */
 const READ_SIZE = 256 * 1024;

@@ -1,5 +1,5 @@
 /**
- * Names content chunk by chunk as it is read (`spec` 1.2), and passes every chunk on to whoever keeps it.
+ * Names content chunk by chunk as it is read (`formats.md` 1.2), and passes every chunk on to whoever keeps it.
  *
  * @module
  */

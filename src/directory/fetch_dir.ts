@@ -1,5 +1,5 @@
 /**
- * Fetching a directory: manifest, checks, staging, content, install (`content.md` 4, `spec` 5.2 and 5.4).
+ * Fetching a directory: manifest, checks, staging, content, install (`content.md` 4, `formats.md` 5.2 and 5.4).
  *
  * @module
  */

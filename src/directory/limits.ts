@@ -1,6 +1,6 @@
 /**
  * Bounds of what a directory manifest may ask for. A manifest is written by whoever made the tree: its hash says
- * which manifest it is, not that it is benign (`spec` 5.4).
+ * which manifest it is, not that it is benign (`formats.md` 5.4).
  *
  * @module
  */

@@ -80,7 +80,7 @@ export function foldPath(path: string): string {
   return path.normalize("NFC").toUpperCase().toLowerCase().normalize("NFC");
 }
 
-/** Order of two paths by their UTF-8 bytes, without encoding them (`spec` 5.1). */
+/** Order of two paths by their UTF-8 bytes, without encoding them (`formats.md` 5.1). */
 export function comparePaths(a: string, b: string): number {
   const n = Math.min(a.length, b.length);
   for (let i = 0; i < n; i++) {

@@ -1,6 +1,6 @@
 /**
  * From a manifest to a plan: everything about a manifest that can be wrong is found here, before anything is fetched
- * or written (`spec` 5.3 and 5.4).
+ * or written (`formats.md` 5.3 and 5.4).
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Reads a directory and says what its manifest is (`spec` 5.1): same names, modes, contents and link targets give the
+ * Reads a directory and says what its manifest is (`formats.md` 5.1): same names, modes, contents and link targets give the
  * same manifest bytes, here and in every program that follows the format.
  *
  * @module

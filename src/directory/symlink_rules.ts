@@ -1,5 +1,5 @@
 /**
- * Which symbolic links of a manifest may be made (`spec` 5.4, rows 1 and 2).
+ * Which symbolic links of a manifest may be made (`formats.md` 5.4, rows 1 and 2).
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Blob references: a few bytes that say what a blob's chunks are (`spec` section 2). Four magic bytes, a version
+ * Blob references: a few bytes that say what a blob's chunks are (`formats.md` 2). Four magic bytes, a version
  * (1 small, 2 manifest, 3 tree), a body that runs to the end of whatever carries the reference.
  *
  * @module
@@ -116,7 +116,7 @@ export function treeRef(
 
 /**
  * Reads a reference; `undefined` when `bytes` do not start with the magic, which is no error: they are content.
- * Bytes after a manifest's or tree's last field are ignored, as the seed system does. Hashes are copies.
+ * Bytes after a manifest's or tree's last field are ignored, as the original program does. Hashes are copies.
  *
  * Throws `DecodeError` when malformed, `UnsupportedVersionError` on an unknown outer or inner version,
  * `LimitExceededError` when a size or count is above its constant.
@@ -244,7 +244,7 @@ export function chunksOf(ref: BlobRef): readonly ChunkRef[] {
 
 /**
  * The parts of chunks that make up bytes `start` to `end` (exclusive) of a blob, in order; none when the range is
- * empty. For manifests only, as in the seed system (`spec` 1.4).
+ * empty. For manifests only, as in the original program (`formats.md` 1.4).
  *
  * Throws `InvalidArgumentError` when the range is not inside the blob or `ref` is small, `UnsupportedError` when
  * `ref` is a tree.

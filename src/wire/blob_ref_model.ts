@@ -1,6 +1,6 @@
 /**
  * What a blob reference is: its three variants, the constants of the format and the rules that hold for every
- * reference, made or decoded (`spec` section 2). The bytes are `blob_ref.ts`'s business.
+ * reference, made or decoded (`formats.md` 2). The bytes are `blob_ref.ts`'s business.
  *
  * @module
  */
@@ -101,7 +101,7 @@ export function tooLarge(action: string, what: string, actual: number, maximum: 
   return new LimitExceededError(message, what, actual, maximum);
 }
 
-/** Throws when `ref` breaks a rule of its format. The rules come in the seed system's order. */
+/** Throws when `ref` breaks a rule of its format. The rules come in the original's order. */
 export function checkBlobRef(ref: BlobRef, fail: Fail): void {
   const action = fail === malformed ? "Decode" : "Make";
   if (ref.kind === "small") checkSmall(ref, fail, action);
@@ -140,7 +140,7 @@ function checkTree(ref: TreeRef, fail: Fail, action: string): void {
   if (!isNatural(ref.depth) || ref.depth < 1 || ref.depth > MAX_TREE_DEPTH) {
     throw fail(`tree depth ${ref.depth} is not 1 to ${MAX_TREE_DEPTH}`);
   }
-  // The seed system checks this on decode only; a reference that could not be read back is refused when made, too.
+  // The original program checks this on decode only; a reference that could not be read back is refused when made, too.
   const least = TREE_FANOUT ** (ref.depth - 1);
   if (ref.depth > 1 && ref.size < least) {
     throw fail(`tree of depth ${ref.depth} has size ${ref.size}, want ${least} or more`);

@@ -1,5 +1,5 @@
 /**
- * The directory manifest: the list of everything below a directory, itself stored as a blob (`spec` 3.2). This is
+ * The directory manifest: the list of everything below a directory, itself stored as a blob (`formats.md` 3.2). This is
  * the format only; whether a path may be written anywhere is decided by `directory/`.
  *
  * @module
@@ -100,7 +100,7 @@ function checkMode(entry: FileEntry | DirectoryEntry): number {
 
 /**
  * Reads a manifest. Only the format is checked: paths, targets, modes and references may be hostile. Bytes after
- * the last entry are ignored, as the seed system does. References are views of `bytes`.
+ * the last entry are ignored, as the original program does. References are views of `bytes`.
  *
  * Throws `DecodeError` when malformed, `UnsupportedVersionError` on an unknown version, `LimitExceededError` when
  * there are more entries than `limits` allow.

@@ -1,5 +1,5 @@
 /**
- * The subset of the postcard 1.x format that the content formats use (`spec` section 3): fixed bytes, unsigned
+ * The subset of the postcard 1.x format that the content formats use (`formats.md` 3): fixed bytes, unsigned
  * LEB128 varints, strings, lists. Encoders write the shortest varint; decoders accept padded ones up to the
  * type's greatest length, as the reference program does.
  *

@@ -1,6 +1,6 @@
 /**
  * Messages of the blob transfer (`content.md` 2): what a requester asks and what a holder answers. Variants 0 and 1
- * of the header and 0 of the control are the seed system's, bit for bit. Framing (varint length before each message)
+ * of the header and 0 of the control are the original's, bit for bit. Framing (varint length before each message)
  * is the stream's business.
  *
  * @module
