@@ -10,6 +10,7 @@ import {
 import type { ChunkJob } from "../../src/blob/source.ts";
 import { serveBlobs, type ServedTransfer } from "../../src/blob/transfer_server.ts";
 import { toChunkSource } from "../../src/blob/transfer_client.ts";
+import type { MeshStream, Session } from "../../src/mesh/mod.ts";
 import { loopback as permissions, startNode, until } from "../mesh/nodes.ts";
 import {
   asynchronous,
@@ -18,8 +19,10 @@ import {
   contents,
   control,
   fetchFrom,
+  found,
   quick,
   RawRequester,
+  startAnsweringHolder,
   startHolder,
   storeOf,
   withHolders,
@@ -462,5 +465,39 @@ Deno.test(
         /serves no blobs/,
       );
     });
+  },
+);
+
+Deno.test(
+  "transfer: many chunks begun and interrupted, none is lost and hashers suffice",
+  { permissions },
+  async () => {
+    const blobs = contents(Array(24).fill(MiB));
+    const byHash = new Map(blobs.map((blob) => [blake3.hash(blob).join(), blob]));
+    const sessions: Session[] = [];
+    const begun = new Set<MeshStream>();
+    const holder = await startAnsweringHolder((control, stream, session) => {
+      if (control.kind === "have") return;
+      if (!sessions.includes(session)) sessions.push(session);
+      const blob = byHash.get(control.hash.join())!;
+      const at = control.kind === "request-range" ? control.offset : 0;
+      if (sessions.length > 10) {
+        stream.transport.write(found(MiB));
+        return stream.transport.write(blob.subarray(at));
+      }
+      // One piece of one chunk on each stream, then the session is gone.
+      if (begun.has(stream)) return;
+      begun.add(stream);
+      stream.transport.write(found(MiB));
+      stream.transport.write(blob.subarray(at, at + 20_000));
+      setTimeout(() => session.close(1, "again"), 50);
+    });
+    const jobs = blobs.map((blob) => new CollectingJob(blob));
+    await fetchFrom([holder], jobs);
+    assert(sessions.length > 10);
+    for (const [i, job] of jobs.entries()) {
+      assert.equal(job.completed, 1);
+      assert.deepEqual(job.bytes, blobs[i]);
+    }
   },
 );
