@@ -28,6 +28,12 @@ export function encodeUtf8(text: string): Uint8Array {
   return textEncoder.encode(text);
 }
 
+/** The same in at most `limit` bytes: what does not fit is cut off between two characters. */
+export function encodeUtf8Within(text: string, limit: number): Uint8Array {
+  const out = new Uint8Array(limit);
+  return out.subarray(0, textEncoder.encodeInto(text, out).written);
+}
+
 /** Text of UTF-8 `bytes`. Throws `TypeError` when they are not UTF-8. A byte order mark is kept. */
 export function decodeUtf8(bytes: Uint8Array): string {
   return textDecoder.decode(bytes);

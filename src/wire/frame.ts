@@ -7,7 +7,7 @@
  */
 
 import { DecodeError } from "../errors.ts";
-import { decodeUtf8, encodeUtf8 } from "./bytes.ts";
+import { decodeUtf8, encodeUtf8Within } from "./bytes.ts";
 import { varintLength, type VarintReader, writeVarint } from "./varint.ts";
 
 /** Frame types in use. STREAM is 0x08 plus the bits {@linkcode STREAM_OFF}, {@linkcode STREAM_LEN}, {@linkcode STREAM_FIN}. */
@@ -250,7 +250,7 @@ export function writePathFrame(out: Uint8Array, at: number, type: number, data: 
 export function writeConnectionClose(out: Uint8Array, at: number, code: number, reason: string): number {
   out[at++] = FrameType.CONNECTION_CLOSE;
   at = writeVarint(out, at, code);
-  const text = encodeUtf8(reason).subarray(0, MAX_REASON);
+  const text = encodeUtf8Within(reason, MAX_REASON);
   at = writeVarint(out, at, text.length);
   out.set(text, at);
   return at + text.length;

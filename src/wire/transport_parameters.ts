@@ -6,7 +6,7 @@
  */
 
 import { DecodeError } from "../errors.ts";
-import { decodeUtf8, encodeUtf8 } from "./bytes.ts";
+import { decodeUtf8, encodeUtf8Within } from "./bytes.ts";
 import { varintLength, VarintReader, writeVarint } from "./varint.ts";
 
 /** What one side tells the other in the handshake. */
@@ -89,7 +89,7 @@ export function encodeTransportParameters(parameters: TransportParameters, padTo
     at = writeVarint(out, at, varintLength(value));
     at = writeVarint(out, at, value);
   }
-  const agent = encodeUtf8(parameters.agent).subarray(0, MAX_AGENT);
+  const agent = encodeUtf8Within(parameters.agent, MAX_AGENT);
   at = writeVarint(out, at, AGENT_ID);
   at = writeVarint(out, at, agent.length);
   out.set(agent, at);
