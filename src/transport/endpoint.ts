@@ -119,6 +119,11 @@ export class Endpoint implements ConnectionOwner {
     return this.#byIndex.size;
   }
 
+  /** Connections that wait for a time. */
+  get timerCount(): number {
+    return this.#timers.size;
+  }
+
   /** Whether no session, lingering ones included, and no handshake is left. */
   get isIdle(): boolean {
     return this.#byIndex.size === 0 && this.#outbox.size === 0;
