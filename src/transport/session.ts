@@ -5,7 +5,7 @@
  * @module
  */
 
-import { DecodeError, type HawserError, ProtocolError } from "../errors.ts";
+import { type HawserError, ProtocolError } from "../errors.ts";
 import {
   type FrameHandler,
   FrameType,
@@ -32,8 +32,15 @@ import { Pacer } from "./pacer.ts";
 import { PathMtu } from "./path_mtu.ts";
 import { Recovery, type SentPacket } from "./recovery.ts";
 import type { SentFrame } from "./sent_frame.ts";
-import { endByPeer, endByReplacement, endBySilence, endByUs, type SessionEnd } from "./session_end.ts";
-import type { Stream, StreamHeader } from "./stream.ts";
+import {
+  endByPeer,
+  endByReplacement,
+  endBySilence,
+  endByUs,
+  type SessionEnd,
+  violationOf,
+} from "./session_end.ts";
+import type { Stream } from "./stream.ts";
 import { StreamSet, type StreamSetContext } from "./streams.ts";
 
 /** What a session tells its owner. */
@@ -126,11 +133,6 @@ export class SessionState implements FrameHandler, StreamSetContext {
     return this.recovery.rtt.smoothed;
   }
 
-  /** Opens a stream; the caller looked at `streams.canOpen`. */
-  openStream(header: StreamHeader): Stream {
-    return this.streams.open(header);
-  }
-
   /** Asks the peer for a sign of life. */
   ping(): void {
     this.#pingPending = true;
@@ -196,7 +198,8 @@ export class SessionState implements FrameHandler, StreamSetContext {
     try {
       parseFrames(this.#reader.reset(plaintext), this);
     } catch (error) {
-      this.#onBadPacket(error, now);
+      const violation = violationOf(error);
+      this.close(violation.code, violation.message, now, violation);
       return true;
     }
     // What was processed may be so again: the peer sends in new packets what is not acknowledged.
@@ -482,14 +485,6 @@ export class SessionState implements FrameHandler, StreamSetContext {
     // The peer learns what arrived before it learns that nothing more will: its last writes end well.
     const at = this.#acks.pending ? this.#writeAck(out, [], now) : 0;
     return writeConnectionClose(out, at, this.#closeFrame.code, this.#closeFrame.reason);
-  }
-
-  #onBadPacket(error: unknown, now: number): void {
-    if (error instanceof ProtocolError) this.close(error.code, error.message, now, error);
-    else if (error instanceof DecodeError) {
-      const code = ErrorCode.FRAME_ENCODING_ERROR;
-      this.close(code, error.message, now, new ProtocolError(error.message, code, { cause: error }));
-    } else throw error;
   }
 
   #leave(phase: "closing" | "draining", now: number): void {

@@ -5,9 +5,11 @@
  */
 
 import {
+  DecodeError,
   type HawserError,
   NotAuthorizedError,
   PeerSilentError,
+  ProtocolError,
   SessionClosedError,
   SessionReplacedError,
 } from "../errors.ts";
@@ -54,6 +56,13 @@ export function endBySilence(silent: number, idleTimeout: number): SessionEnd {
     silent,
   );
   return { code: ErrorCode.IDLE_TIMEOUT, reason: "idle time-out", remote: false, error };
+}
+
+/** The breach of the protocol that an error met in a packet is. Throws the error if it is none. */
+export function violationOf(error: unknown): ProtocolError {
+  if (error instanceof ProtocolError) return error;
+  if (!(error instanceof DecodeError)) throw error;
+  return new ProtocolError(error.message, ErrorCode.FRAME_ENCODING_ERROR, { cause: error });
 }
 
 function errorOfPeer(code: number, reason: string): HawserError {

@@ -23,7 +23,7 @@ export function pattern(salt: number, offset: number, length: number): Uint8Arra
 
 /** Opens a stream on a session. */
 export function open(connection: Connection, header: Partial<StreamHeader> = {}): Stream {
-  return connection.session!.openStream({ ...DEFAULT_HEADER, ...header });
+  return connection.session!.streams.open({ ...DEFAULT_HEADER, ...header });
 }
 
 /** Writes `length` bytes of the pattern and the end, as fast as the stream takes them. */

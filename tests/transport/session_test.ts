@@ -232,7 +232,7 @@ Deno.test("acks: a full window of usual packets behind one that is lost is taken
 Deno.test("probe time-out: two packets, then twice as long each time, with what is oldest", () => {
   const lone = new LoneSession({ initiator: true });
   lone.session.ping();
-  const out = lone.session.openStream({ protocol: 0, priority: 3, weight: 16 });
+  const out = lone.session.streams.open({ protocol: 0, priority: 3, weight: 16 });
   out.write(bytes(100));
   lone.poll();
   // smoothed 100 + 4 * 50 + 5
@@ -378,7 +378,7 @@ Deno.test("close: answers stragglers ever more rarely, and is gone after three p
 
 Deno.test("close: a session that the peer closed says nothing more", () => {
   const lone = new LoneSession();
-  const ours = lone.session.openStream({ protocol: 0, priority: 3, weight: 16 });
+  const ours = lone.session.streams.open({ protocol: 0, priority: 3, weight: 16 });
   ours.write(bytes(10));
   lone.poll();
   lone.feed(frame.close(5, "bye"));
@@ -424,7 +424,7 @@ Deno.test("a callback that throws stops neither the packet nor other streams; th
 
 Deno.test("a writer's callback that throws does not lose what was just sent", () => {
   const lone = new LoneSession({ initiator: true });
-  const out = lone.session.openStream({ protocol: 0, priority: 3, weight: 16 });
+  const out = lone.session.streams.open({ protocol: 0, priority: 3, weight: 16 });
   out.onWritable = () => {
     throw new RangeError("defect");
   };
@@ -479,13 +479,15 @@ Deno.test("a peer that resets its direction still takes ours", () => {
 
 Deno.test("a stream that is stopped when its end is already in the packet is removed", () => {
   const lone = new LoneSession();
-  lone.onStream = (stream) => {
-    stream.finish();
-    stream.stop(3);
-  };
-  lone.feed(stream(0, 0, HEADER), stream(0, 3, bytes(1), true));
+  lone.feed(stream(0, 0, HEADER));
+  const [taken] = lone.streams;
+  taken.finish();
   lone.poll();
   lone.ackAll();
-  lone.run(100);
+  taken.onReadable = () => taken.stop(3);
+  lone.feed(stream(0, 3, bytes(1)), stream(0, 4, bytes(1), true));
+  lone.poll();
+  lone.ackAll();
   assert.equal(lone.session.streams.size, 0);
+  assert.ok(lone.session.isOpen);
 });
