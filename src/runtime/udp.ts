@@ -52,26 +52,43 @@ export const MAX_PENDING_SENDS = 64;
 /** Linux queues 208 KiB by default, counted with overhead: at least this much of payload. */
 export const DEFAULT_RECEIVE_BUFFER = 128 * 1024;
 
-/** Buffers that are used again instead of being left to the garbage collector. */
-export class BufferPool {
+/**
+ * The sending side that drivers share: buffers are used again instead of being left to the garbage collector, and a
+ * caller that has {@linkcode MAX_PENDING_SENDS} of them out waits.
+ */
+export abstract class PooledSends {
+  /** Told what happens, once the socket has started. */
+  protected handlers: UdpHandlers | undefined;
   readonly #free: Uint8Array[] = [];
   #taken = 0;
+  #starved = false;
+  #onIdle: (() => void) | undefined;
 
-  /** Buffers that are out. */
-  get taken(): number {
-    return this.#taken;
-  }
-
-  /** A buffer; `undefined` when {@linkcode MAX_PENDING_SENDS} are out. */
-  take(): Uint8Array | undefined {
-    if (this.#taken >= MAX_PENDING_SENDS) return undefined;
+  /** See {@linkcode UdpSocket.acquire}. */
+  acquire(): Uint8Array | undefined {
+    this.#starved = this.#taken >= MAX_PENDING_SENDS;
+    if (this.#starved) return undefined;
     this.#taken++;
     return this.#free.pop() ?? new Uint8Array(DATAGRAM_BUFFER);
   }
 
-  /** Takes a buffer back. */
-  give(buffer: Uint8Array): void {
+  /** See {@linkcode UdpSocket.release}. */
+  release(buffer: Uint8Array): void {
     this.#taken--;
     this.#free.push(buffer);
+  }
+
+  /** A send has left or failed. */
+  protected onSent(buffer: Uint8Array): void {
+    this.release(buffer);
+    if (this.#taken === 0) this.#onIdle?.();
+    if (!this.#starved) return;
+    this.#starved = false;
+    this.handlers?.onDrain();
+  }
+
+  /** Resolves when no send is on its way. */
+  protected sendsLeft(): Promise<void> {
+    return this.#taken === 0 ? Promise.resolve() : new Promise((resolve) => this.#onIdle = resolve);
   }
 }

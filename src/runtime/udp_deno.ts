@@ -9,9 +9,9 @@ import { getLogger } from "@logtape/logtape";
 import { PermissionDeniedError, SocketError } from "../errors.ts";
 import { permissions } from "./permissions_deno.ts";
 import {
-  BufferPool,
   DATAGRAM_BUFFER,
   DEFAULT_RECEIVE_BUFFER,
+  PooledSends,
   type UdpAddress,
   type UdpHandlers,
   type UdpSocket,
@@ -48,47 +48,34 @@ export async function bindUdp(hostname: string, port: number): Promise<UdpSocket
   }
 }
 
-class DenoUdpSocket implements UdpSocket {
+class DenoUdpSocket extends PooledSends implements UdpSocket {
   readonly driver = "Deno.listenDatagram";
   /** Can neither be set nor read here. */
   readonly receiveBuffer = DEFAULT_RECEIVE_BUFFER;
   readonly address: UdpAddress;
   readonly #connection: Deno.DatagramConn;
-  readonly #pool = new BufferPool();
-  #handlers: UdpHandlers | undefined;
   #closed = false;
-  #starved = false;
   #receiving: Promise<void> = Promise.resolve();
-  #idle: (() => void) | undefined;
 
   constructor(connection: Deno.DatagramConn) {
+    super();
     this.#connection = connection;
     this.address = connection.addr as Deno.NetAddr;
   }
 
   start(handlers: UdpHandlers): void {
-    this.#handlers = handlers;
+    this.handlers = handlers;
     this.#receiving = this.#receive(handlers);
-  }
-
-  acquire(): Uint8Array | undefined {
-    const buffer = this.#pool.take();
-    this.#starved = buffer === undefined;
-    return buffer;
-  }
-
-  release(buffer: Uint8Array): void {
-    this.#pool.give(buffer);
   }
 
   send(buffer: Uint8Array, length: number, to: UdpAddress): void {
     const address: Deno.NetAddr = { transport: "udp", hostname: to.hostname, port: to.port };
     this.#connection.send(buffer.subarray(0, length), address).then(
-      () => this.#sent(buffer),
+      () => this.onSent(buffer),
       (error) => {
-        this.#sent(buffer);
+        this.onSent(buffer);
         // Anything else is a packet lost, which recovery handles: unreachable hosts, full queues, closing sockets.
-        if (isTooBig(error)) this.#handlers?.onTooBig(length, to);
+        if (isTooBig(error)) this.handlers?.onTooBig(length, to);
       },
     );
   }
@@ -96,18 +83,10 @@ class DenoUdpSocket implements UdpSocket {
   async close(): Promise<void> {
     if (!this.#closed) {
       this.#closed = true;
-      if (this.#pool.taken > 0) await new Promise<void>((resolve) => this.#idle = resolve);
+      await this.sendsLeft();
       this.#connection.close();
     }
     await this.#receiving;
-  }
-
-  #sent(buffer: Uint8Array): void {
-    this.#pool.give(buffer);
-    if (this.#pool.taken === 0) this.#idle?.();
-    if (!this.#starved) return;
-    this.#starved = false;
-    this.#handlers?.onDrain();
   }
 
   /** One `receive` at a time: two pending ones complete in swapped order. */

@@ -47,18 +47,15 @@ function enlargeBuffers(socket: Socket): number {
   }
 }
 
-class NodeUdpSocket implements UdpSocket {
+class NodeUdpSocket extends PooledSends implements UdpSocket {
   readonly driver = "node:dgram";
   readonly receiveBuffer: number;
   readonly address: UdpAddress;
   readonly #socket: Socket;
-  readonly #pool = new BufferPool();
-  #handlers: UdpHandlers | undefined;
   #closed: Promise<void> | undefined;
-  #starved = false;
-  #idle: (() => void) | undefined;
 
   constructor(socket: Socket) {
+    super();
     this.#socket = socket;
     const { address, port } = socket.address();
     this.address = { hostname: address, port };
@@ -66,7 +63,7 @@ class NodeUdpSocket implements UdpSocket {
   }
 
   start(handlers: UdpHandlers): void {
-    this.#handlers = handlers;
+    this.handlers = handlers;
     this.#socket.on("error", (error) => handlers.onFailure(error));
     this.#socket.on("message", (message: Uint8Array, { address, port }: RemoteInfo) => {
       try {
@@ -80,24 +77,10 @@ class NodeUdpSocket implements UdpSocket {
     });
   }
 
-  acquire(): Uint8Array | undefined {
-    const buffer = this.#pool.take();
-    this.#starved = buffer === undefined;
-    return buffer;
-  }
-
-  release(buffer: Uint8Array): void {
-    this.#pool.give(buffer);
-  }
-
   send(buffer: Uint8Array, length: number, to: UdpAddress): void {
     this.#socket.send(buffer, 0, length, to.port, to.hostname, (error) => {
-      this.#pool.give(buffer);
-      if ((error as { code?: string } | null)?.code === "EMSGSIZE") this.#handlers?.onTooBig(length, to);
-      if (this.#pool.taken === 0) this.#idle?.();
-      if (!this.#starved) return;
-      this.#starved = false;
-      this.#handlers?.onDrain();
+      this.onSent(buffer);
+      if ((error as { code?: string } | null)?.code === "EMSGSIZE") this.handlers?.onTooBig(length, to);
     });
   }
 
@@ -106,7 +89,7 @@ class NodeUdpSocket implements UdpSocket {
   }
 
   async #close(): Promise<void> {
-    if (this.#pool.taken > 0) await new Promise<void>((resolve) => this.#idle = resolve);
+    await this.sendsLeft();
     await new Promise<void>((resolve) => this.#socket.close(() => resolve()));
   }
 }
