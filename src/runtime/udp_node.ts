@@ -7,8 +7,8 @@
 import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import { SocketError } from "../errors.ts";
 import {
-  BufferPool,
   DEFAULT_RECEIVE_BUFFER,
+  PooledSends,
   type UdpAddress,
   type UdpHandlers,
   type UdpSocket,
