@@ -12,6 +12,8 @@ export const PATH_PROBE_SIZES: readonly number[] = [1400, 1452];
 export const LOOPBACK_PROBE_SIZES: readonly number[] = [4096, 16384, 61440];
 /** Probes of one size before the search gives it up (RFC 8899 §5.1.2 MAX_PROBES). */
 export const MAX_PROBES = 3;
+/** Probe time-outs in a row after which packets shrink to the base size: the path may have become a black hole. */
+export const BLACK_HOLE_TIMEOUTS = 3;
 /** Largest datagram this implementation builds or receives. */
 export const MAX_DATAGRAM_SIZE = 65507;
 

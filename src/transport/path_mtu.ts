@@ -1,6 +1,6 @@
 /**
- * Upward search for the datagram size that a path carries (RFC 8899 §5, `protocol.md` 6). The path is believed
- * once a size was acknowledged; falling back from a black hole is not part of it yet.
+ * Upward search for the datagram size that a path carries (RFC 8899 §5, `protocol.md` 6), and the way back when it
+ * carries that size no more.
  *
  * @module
  */
@@ -9,6 +9,7 @@ import type { SocketAddress } from "./address.ts";
 import { isLoopback } from "./address.ts";
 import {
   BASE_DATAGRAM_SIZE,
+  BLACK_HOLE_TIMEOUTS,
   LOOPBACK_PROBE_SIZES,
   MAX_DATAGRAM_SIZE,
   MAX_PROBES,
@@ -19,7 +20,9 @@ import {
 export class PathMtu {
   /** Datagram size in use. */
   size = BASE_DATAGRAM_SIZE;
-  #candidates: number[];
+  readonly #sizes: readonly number[];
+  /** Sizes still to be tried, ascending. */
+  #candidates: readonly number[];
   #attempts = 0;
   #outstanding = false;
 
@@ -29,7 +32,7 @@ export class PathMtu {
     const sizes = loopback ? [...PATH_PROBE_SIZES, ...LOOPBACK_PROBE_SIZES] : [...PATH_PROBE_SIZES];
     const limit = Math.min(peerMaximum, maximum ?? sizes[sizes.length - 1], MAX_DATAGRAM_SIZE);
     if (maximum !== undefined && !sizes.includes(limit)) sizes.push(limit);
-    this.#candidates = sizes.filter((size) => size <= limit).sort((a, b) => a - b);
+    this.#candidates = this.#sizes = sizes.filter((size) => size <= limit).sort((a, b) => a - b);
   }
 
   /** Size of the probe to send now, if one is due. */
@@ -60,5 +63,18 @@ export class PathMtu {
   onTooBig(): void {
     this.#outstanding = false;
     this.#candidates = [];
+  }
+
+  /**
+   * The recovery has asked for probes so many times in a row: perhaps full packets vanish where small ones would pass
+   * (RFC 8899 §4.3). Then it is back to the base, to search anew once the path answers. Whether the size changed.
+   */
+  onProbeTimeout(count: number): boolean {
+    if (count < BLACK_HOLE_TIMEOUTS || this.size === BASE_DATAGRAM_SIZE) return false;
+    this.size = BASE_DATAGRAM_SIZE;
+    this.#candidates = this.#sizes;
+    this.#attempts = 0;
+    this.#outstanding = false;
+    return true;
   }
 }

@@ -68,8 +68,6 @@ export class SessionState implements FrameHandler, StreamSetContext {
   readonly recovery: Recovery;
   /** Datagram size of the path. */
   readonly mtu: PathMtu;
-  /** Time last told. */
-  now: number;
   /** Number of the next packet. */
   nextPacketNumber = 0;
 
@@ -96,9 +94,9 @@ export class SessionState implements FrameHandler, StreamSetContext {
     readonly options: TransportOptions,
     path: SocketAddress,
     readonly events: SessionEvents,
-    now: number,
+    /** Time last told. */
+    public now: number,
   ) {
-    this.now = now;
     this.#liveness = new Liveness(options.idleTimeout, peer.maxIdleTimeout, now);
     this.mtu = new PathMtu(path, peer.maxUdpPayloadSize, options.maxDatagramSize);
     this.recovery = new Recovery(
@@ -240,7 +238,10 @@ export class SessionState implements FrameHandler, StreamSetContext {
       this.#end(endBySilence(now - this.lastReceivedAt, this.#liveness.idleTimeout));
       return;
     }
-    if (now >= this.recovery.deadline) this.recovery.onTimeout(now, this);
+    if (now >= this.recovery.deadline) {
+      this.recovery.onTimeout(now, this);
+      if (this.mtu.onProbeTimeout(this.recovery.ptoCount)) this.recovery.onDatagramSize(this.mtu.size);
+    }
     if (now >= this.#keepAliveDeadline) {
       this.#liveness.onKeepAlive(now);
       this.#pingPending = true;

@@ -232,6 +232,34 @@ Deno.test("path size: a lost probe is no congestion, and nothing but probes is l
   assert.ok(network.link(client, server).counts.tooBig >= 3);
 });
 
+Deno.test("path size: a path that ceases to carry it is a black hole for a moment only", () => {
+  for (const [hostname, mtu] of [[undefined, 1300], ["127.0.0.1", 9_000]] as const) {
+    const network = new SimNetwork(1, { delay: 5, bandwidth: 2_000 });
+    const server = network.node({ hostname });
+    const client = network.node({ hostname });
+    const connection = client.establish(server);
+    const writer = new Writer(open(connection), 8 * MIB);
+    network.runUntil(() => server.streams.length === 1);
+    const reader = new Reader(server.streams[0]);
+    network.run(1_000);
+    assert.ok(connection.session!.mtu.size > mtu && !writer.isDone);
+    network.link(client, server).options = { delay: 5, bandwidth: 2_000, mtu };
+    network.runUntil(() => writer.isDone, 60_000);
+    assert.equal(reader.read, 8 * MIB);
+    assert.equal(connection.session!.mtu.size, mtu === 1300 ? 1200 : 4096, "and it searches anew");
+  }
+});
+
+Deno.test("path size: after an outage it is found again", () => {
+  const network = new SimNetwork(1, { delay: 5, bandwidth: 2_000 });
+  const { server, client, connection, writer } = transfer(network, 8 * MIB, 300);
+  network.cut(client, server);
+  network.run(3_000);
+  network.cut(client, server, false);
+  network.runUntil(() => writer.isDone);
+  assert.equal(connection.session!.mtu.size, 1452);
+});
+
 // --- copies of packets ---
 
 Deno.test("replay: a packet that comes again is dropped and counted, at once or later", () => {
