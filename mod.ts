@@ -20,6 +20,7 @@
  * const stats = await fetchDir(toChunkSource(session), ref, `${dir}/copy`);
  * console.log(stats.files); // 1
  * await store.close();
+ * await Deno.remove(dir, { recursive: true });
  * ```
  *
  * @module
