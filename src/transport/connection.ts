@@ -47,7 +47,7 @@ export interface ConnectionOwner {
   readonly counters: Counters;
   /** Something is to be sent. */
   onConnectionWake(connection: Connection): void;
-  /** Whether a half-open connection whose peer has shown that it has the keys may become the session. */
+  /** Whether a half-open connection whose peer has shown that it has the keys may become the session; if not, counts. */
   mayConfirm(connection: Connection): boolean;
   /** A half-open connection has become a session. */
   onConnectionConfirmed(connection: Connection, now: number): void;
@@ -296,9 +296,8 @@ export class Connection implements SessionEvents, Timed {
     this.owner.onConnectionWake(this);
   }
 
-  /** Another session with the peer stands: the peer is told, in case it believes in this one. */
+  /** Not to be the session: the peer is told, in case it believes in this one. */
   #refuse(now: number): void {
-    this.owner.counters.simultaneous_open++;
     this.phase = "established";
     this.session!.replace(now, true);
   }

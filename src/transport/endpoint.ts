@@ -246,19 +246,18 @@ export class Endpoint implements ConnectionOwner {
 
   /** See {@linkcode ConnectionOwner}. */
   onConnectionWake(connection: Connection): void {
-    this.#ready.add(connection);
+    this.#touch(connection);
     this.events.onWake();
   }
 
-  /**
-   * See {@linkcode ConnectionOwner}. Where both sides connected at once both must come to keep the same session, that
-   * of the smaller key; unless the other one was in use on both sides before.
-   */
-  mayConfirm({ peerKey, startedAt }: Connection): boolean {
-    const standing = this.connectionTo(peerKey);
-    // A handshake that began after the standing one was done is a new beginning, not a crossing.
-    if (standing === undefined || !standing.isInitiator || startedAt > standing.establishedAt) return true;
-    return !this.#isSmaller(peerKey) && !standing.hasReceived;
+  /** See {@linkcode ConnectionOwner}. */
+  mayConfirm(connection: Connection): boolean {
+    const standing = this.connectionTo(connection.peerKey);
+    const isFull = standing === undefined && this.#byPeer.size >= MAX_SESSIONS;
+    if (isFull) this.counters.too_many_sessions++;
+    const yields = standing !== undefined && this.#yields(connection, standing);
+    if (yields) this.counters.simultaneous_open++;
+    return !isFull && !yields;
   }
 
   /** See {@linkcode ConnectionOwner}. */
@@ -311,7 +310,7 @@ export class Endpoint implements ConnectionOwner {
     if (connection.phase !== "gone") return;
     this.#ready.delete(connection);
     this.#timers.remove(connection);
-    this.#byIndex.delete(connection.localIndex);
+    if (this.#byIndex.get(connection.localIndex) === connection) this.#byIndex.delete(connection.localIndex);
     this.#connecting.delete(connection);
     this.#halfOpen.delete(connection.initiationKey);
   }
@@ -462,6 +461,16 @@ export class Endpoint implements ConnectionOwner {
     this.#halfOpen.delete(key);
     connection.abandon();
     this.#forgetIfGone(connection);
+  }
+
+  /**
+   * Whether a peer's session gives way to the one that stands. Where both sides connected at once both must come to
+   * keep the same one, that of the smaller key; unless the other one was in use on both sides before.
+   */
+  #yields({ peerKey, startedAt }: Connection, standing: Connection): boolean {
+    // A handshake that began after the standing one was done is a new beginning, not a crossing.
+    if (!standing.isInitiator || startedAt > standing.establishedAt) return false;
+    return this.#isSmaller(peerKey) || standing.hasReceived;
   }
 
   /** Whether our key is the smaller one, so that our handshakes go first. */

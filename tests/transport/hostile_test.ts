@@ -185,6 +185,7 @@ Deno.test("flood: as many sessions as allowed, further ones are refused, known p
   const known = network.node({ transport: { idleTimeout: 0 } });
   network.tap = undefined;
   known.establish(server);
+  const late = new RawPeer(server).open();
   for (let i = 1; i < MAX_SESSIONS; i++) {
     network.tap = undefined;
     new RawPeer(server, { maxIdleTimeout: 0 }).open().send(frame.ping);
@@ -193,6 +194,9 @@ Deno.test("flood: as many sessions as allowed, further ones are refused, known p
   network.tap = undefined;
   new RawPeer(server).deliver(new RawPeer(server).initiation);
   assert.equal(server.endpoint.counters.too_many_sessions, 1);
+  // Its handshake was done while there was room.
+  late.send(frame.ping);
+  assert.equal(server.endpoint.counters.too_many_sessions, 2);
   network.tap = undefined;
   known.restart();
   known.establish(server);
