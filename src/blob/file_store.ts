@@ -22,7 +22,7 @@ import { hashForPut, rootKeys, SyncBlobStore } from "./sync_store.ts";
 export type { FsyncPolicy, RecoveryReport };
 
 /** Default of {@linkcode FileBlobStoreOptions.packBytes}: few files for a large store, a short copy for `gc`. */
-export const DEFAULT_PACK_BYTES = 64 * 1024 * 1024;
+export const DEFAULT_PACK_BYTES: number = 64 * 1024 * 1024;
 /** Bounds of {@linkcode FileBlobStoreOptions.packBytes}: places in a pack are 32-bit numbers. */
 const PACK_BYTES_BOUNDS = [1024, 1024 ** 3] as const;
 /** The file whose lock says that the store is open. */

@@ -70,7 +70,7 @@ export interface RecordHeader {
 }
 
 /** The header of a new pack. Tests make one of another version. */
-export function encodePackHeader(pack: PackIdentity, version = VERSION): Uint8Array {
+export function encodePackHeader(pack: PackIdentity, version: number = VERSION): Uint8Array {
   const out = new Uint8Array(PACK_HEADER_LENGTH);
   const view = new DataView(out.buffer);
   view.setUint32(0, MAGIC, true);

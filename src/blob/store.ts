@@ -7,7 +7,7 @@
  */
 
 /** Greatest size of one stored blob, bytes: the largest chunk of any reference format (16 MiB). */
-export const MAX_STORED_BLOB = 16 * 1024 * 1024;
+export const MAX_STORED_BLOB: number = 16 * 1024 * 1024;
 
 /** What a store knows of one blob without reading it. */
 export interface BlobStat {

@@ -40,7 +40,7 @@ export class TransferJob {
   /** Bytes received, hashed and written. */
   received = 0;
   /** Holders (by index) that cannot give it, with what they did instead. */
-  readonly failures = new Map<number, Error>();
+  readonly failures: Map<number, Error> = new Map<number, Error>();
   /** Index of the holder that sent what was received: bytes of several are never mixed, or nobody could be blamed. */
   holder: number | undefined;
   /** Times that a holder was too busy for it. */

@@ -21,10 +21,13 @@ export { EXIT_DONE, EXIT_FAILED, EXIT_USAGE, main } from "./main.ts";
 export { type CliIo, processIo } from "./io.ts";
 export type { EndSignal, NetworkAddress, TextOutput } from "../runtime/process.ts";
 
-if (import.meta.main) {
+/** Runs the command with this process's arguments and streams, and ends the process with its exit code. */
+export async function runCommand(): Promise<never> {
   const io = processIo();
   const code = await main(processArguments(), io);
   await io.stdout.flush();
   await io.stderr.flush();
-  exitProcess(code);
+  return exitProcess(code);
 }
+
+if (import.meta.main) await runCommand();

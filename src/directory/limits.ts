@@ -8,7 +8,7 @@
 /** Greatest number of entries of a manifest: 30 times a large `node_modules`. */
 export const DEFAULT_MAX_ENTRIES = 1_000_000;
 /** Greatest size of an encoded manifest, bytes: it is held in memory whole. */
-export const DEFAULT_MAX_MANIFEST_BYTES = 256 * 1024 * 1024;
+export const DEFAULT_MAX_MANIFEST_BYTES: number = 256 * 1024 * 1024;
 /** Greatest number of components of a path: deeper ones break tools long before they break file systems. */
 export const DEFAULT_MAX_DEPTH = 256;
 /** Greatest length of an entry's path in UTF-8, bytes: what Linux calls `PATH_MAX`. */

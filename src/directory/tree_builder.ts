@@ -28,7 +28,7 @@ import type { ManifestPlan } from "./plan.ts";
 import type { FileSystemFacts } from "./staging.ts";
 
 /** Files up to this size are held in memory until they are verified, then made in one go. 256 KiB. */
-export const SMALL_FILE = 256 * 1024;
+export const SMALL_FILE: number = 256 * 1024;
 /** Larger files open at the same time. */
 const MAX_OPEN = 48;
 const OWNER_READ_WRITE = 0o600;

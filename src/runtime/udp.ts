@@ -50,7 +50,7 @@ export const DATAGRAM_BUFFER = 65_536;
 /** Sends on their way at once before a driver makes its caller wait. */
 export const MAX_PENDING_SENDS = 64;
 /** Linux queues 208 KiB by default, counted with overhead: at least this much of payload. */
-export const DEFAULT_RECEIVE_BUFFER = 128 * 1024;
+export const DEFAULT_RECEIVE_BUFFER: number = 128 * 1024;
 
 /**
  * The sending side that drivers share: buffers are used again instead of being left to the garbage collector, and a

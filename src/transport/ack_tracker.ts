@@ -20,7 +20,7 @@ export class AckTracker {
   /** Pairs smallest, largest, highest pair first: the order of the ACK frame. */
   readonly ranges: number[] = [];
   /** Time at which an ACK is due; `Infinity` when none is. */
-  deadline = Infinity;
+  deadline: number = Infinity;
   #largestAt = 0;
   #unackedPackets = 0;
   #unackedBytes = 0;

@@ -26,7 +26,7 @@ export const TIMER_GRANULARITY = 1;
 /** RFC 9002 §6.1.1 kPacketThreshold. */
 export const PACKET_THRESHOLD = 3;
 /** RFC 9002 §6.1.2 kTimeThreshold. */
-export const TIME_THRESHOLD = 9 / 8;
+export const TIME_THRESHOLD: number = 9 / 8;
 /** RFC 9002 §7.6.1 kPersistentCongestionThreshold. */
 export const PERSISTENT_CONGESTION_THRESHOLD = 3;
 /** ACK at the latest after this time (`protocol.md` 5). */
@@ -34,7 +34,7 @@ export const MAX_ACK_DELAY = 5;
 /** ACK at the latest for every second packet ... */
 export const ACK_EVERY_PACKETS = 2;
 /** ... or this many bytes: with datagrams of tens of kilobytes two of them are a whole window. */
-export const ACK_EVERY_BYTES = 16 * 1024;
+export const ACK_EVERY_BYTES: number = 16 * 1024;
 /** ACK ranges kept and sent (`protocol.md` 5). */
 export const MAX_ACK_RANGES = 64;
 /** Longest ACK frame: leaves room for other frames in the smallest packet. */
@@ -80,16 +80,16 @@ export const MAX_SESSIONS = 4096;
 export const MAX_KNOWN_INITIATORS = 65_536;
 
 /** Highest packet number sent under one key: the key update of `protocol.md` 2.3 is due by then. */
-export const MAX_PACKETS_PER_KEY = 2 ** 32;
+export const MAX_PACKETS_PER_KEY: number = 2 ** 32;
 
 /** Bytes that the application may hand to one stream before it is told to wait. */
-export const SEND_BUFFER = 1024 * 1024;
+export const SEND_BUFFER: number = 1024 * 1024;
 /** Out-of-order pieces that one session keeps; a packet that would add more is dropped unacknowledged ... */
 export const MAX_REASSEMBLY_SEGMENTS = 8192;
 /** ... where this many bytes make up for one piece: those of full packets are bounded by flow control alone. */
 export const REASSEMBLY_SEGMENT_SIZE = 512;
 /** Received pieces shorter than this share of their packet are copied out, so that they do not hold it all. */
-export const COPY_OUT_SHARE = 1 / 4;
+export const COPY_OUT_SHARE: number = 1 / 4;
 
 /** Share of the link that lower priorities keep while a higher one is busy (`protocol.md` 4): one in so many bytes. */
 export const STARVATION_SHARE = 16;

@@ -69,7 +69,7 @@ export class Connection implements SessionEvents, Timed {
   /** See {@linkcode ConnectionPhase}. */
   phase: ConnectionPhase;
   /** See {@linkcode Timed}. */
-  queuedAt = Infinity;
+  queuedAt: number = Infinity;
   /** See {@linkcode Timed}. */
   queueIndex = -1;
   /** Set by whoever uses the connection. */
@@ -87,7 +87,7 @@ export class Connection implements SessionEvents, Timed {
   initiationKey = "";
 
   /** When the session came to stand. */
-  establishedAt = Infinity;
+  establishedAt: number = Infinity;
   /** Whether this side began the handshake. */
   readonly isInitiator: boolean;
 

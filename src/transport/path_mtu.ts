@@ -19,7 +19,7 @@ import {
 /** Search state of one path. */
 export class PathMtu {
   /** Datagram size in use. */
-  size = BASE_DATAGRAM_SIZE;
+  size: number = BASE_DATAGRAM_SIZE;
   readonly #sizes: readonly number[];
   /** Sizes still to be tried, ascending. */
   #candidates: readonly number[];

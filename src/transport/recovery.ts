@@ -44,9 +44,9 @@ export class Recovery {
   /** Packets judged lost, for metrics. */
   lostPackets = 0;
   /** Longest time that the peer holds back an ACK. */
-  peerMaxAckDelay = MAX_ACK_DELAY;
+  peerMaxAckDelay: number = MAX_ACK_DELAY;
   /** Bytes that the peer's socket queues. */
-  peerReceiveBuffer = Infinity;
+  peerReceiveBuffer: number = Infinity;
 
   readonly #sent = new SentPackets();
   /** Number after the last packet sent. */

@@ -56,7 +56,7 @@ export interface SessionEvents {
 /** PATH_RESPONSEs that wait to be sent; more challenges than these are not answered. */
 const MAX_PATH_RESPONSES = 8;
 /** Bytes of a data packet besides its frames. */
-export const PACKET_OVERHEAD = DATA_HEADER + TAG_LENGTH;
+export const PACKET_OVERHEAD: number = DATA_HEADER + TAG_LENGTH;
 
 type Phase = "open" | "closing" | "draining" | "gone";
 

@@ -8,9 +8,9 @@
 import { DecodeError, type HawserError, InvalidArgumentError, LimitExceededError } from "../errors.ts";
 
 /** Size of every chunk of a manifest but the last, bytes: 4 MiB. Content up to this size is one small blob. */
-export const CHUNK_SIZE = 4 * 1024 * 1024;
+export const CHUNK_SIZE: number = 4 * 1024 * 1024;
 /** Greatest size of a blob behind a small or manifest reference, bytes: 16 GiB. */
-export const MAX_BLOB_SIZE = 16 * 1024 ** 3;
+export const MAX_BLOB_SIZE: number = 16 * 1024 ** 3;
 /** Greatest number of chunks that a manifest may list. */
 export const MAX_CHUNKS = 8192;
 /** Greatest encoded manifest body, bytes: room for a URI, the fixed fields and 50 bytes per chunk. */
@@ -18,7 +18,7 @@ export const MAX_MANIFEST_BODY: number = 8192 + 32 + MAX_CHUNKS * 50;
 /** Greatest encoded tree body, bytes. */
 export const MAX_TREE_BODY = 1024;
 /** Greatest size that a tree reference may declare, bytes. */
-export const MAX_TREE_SIZE = 2 ** 57;
+export const MAX_TREE_SIZE: number = 2 ** 57;
 /** Greatest number of children of one tree node. */
 export const TREE_FANOUT = 128;
 /** Greatest number of levels of a tree. */

@@ -38,7 +38,7 @@ export const STREAM_LEN = 0x02;
 export const STREAM_FIN = 0x01;
 
 /** Largest stream offset (RFC 9000 §19.8: 2^62 - 1), here what a number holds. */
-export const MAX_OFFSET = Number.MAX_SAFE_INTEGER;
+export const MAX_OFFSET: number = Number.MAX_SAFE_INTEGER;
 /** Longest reason text of CONNECTION_CLOSE, bytes: fits the smallest packet. */
 export const MAX_REASON = 512;
 

@@ -24,9 +24,9 @@ const INITIATION_NOISE = 96;
 /** Bytes of the IK response beyond its payload: ephemeral 32, tag 16. */
 const RESPONSE_NOISE = 48;
 /** Shortest initiation: empty payload. */
-export const INITIATION_MIN = INITIATION_HEADER + INITIATION_NOISE + MACS_LENGTH;
+export const INITIATION_MIN: number = INITIATION_HEADER + INITIATION_NOISE + MACS_LENGTH;
 /** Shortest response: empty payload. */
-export const RESPONSE_MIN = RESPONSE_HEADER + RESPONSE_NOISE + MACS_LENGTH;
+export const RESPONSE_MIN: number = RESPONSE_HEADER + RESPONSE_NOISE + MACS_LENGTH;
 
 /** Why a datagram is dropped before it reaches a session; each is a counter in the node's metrics. */
 export type DatagramDefect = "unknown_type" | "short_packet" | "reserved_not_zero" | "unsupported_version";
