@@ -74,7 +74,7 @@ function readableOf(stream: Stream): ReadableStream<Uint8Array> {
         const piece = stream.read();
         if (piece !== undefined) return controller.enqueue(piece);
         if (stream.ended) return controller.close();
-        if (stream.error !== undefined) return controller.error(stream.error);
+        if (stream.readError !== undefined) return controller.error(stream.readError);
         await new Promise<void>((resolve) => wake = resolve);
       }
     },
@@ -89,7 +89,7 @@ function writableOf(stream: Stream): WritableStream<Uint8Array> {
   let wake: (() => void) | undefined;
   const until = async (done: () => boolean): Promise<void> => {
     while (!done()) {
-      if (stream.error !== undefined) throw stream.error satisfies HawserError;
+      if (stream.writeError !== undefined) throw stream.writeError satisfies HawserError;
       await new Promise<void>((resolve) => wake = resolve);
     }
   };
@@ -97,10 +97,10 @@ function writableOf(stream: Stream): WritableStream<Uint8Array> {
     start(controller) {
       stream.onWritable = () => {
         // A writer that waits for its own source is told, too.
-        if (stream.error !== undefined) controller.error(stream.error);
+        if (stream.writeError !== undefined) controller.error(stream.writeError);
         wake?.();
       };
-      if (stream.error !== undefined) controller.error(stream.error);
+      if (stream.writeError !== undefined) controller.error(stream.writeError);
     },
     async write(bytes) {
       await until(() => stream.writable);

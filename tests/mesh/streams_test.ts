@@ -410,3 +410,17 @@ Deno.test("metrics: figures of the node and of each session", { permissions }, a
   assert.deepEqual(pair.client.metrics().sessions, []);
   assert.equal(pair.client.metrics().counters.sessionsEnded, 1);
 });
+
+Deno.test("stream: a peer that wants no more is still heard", { permissions }, async () => {
+  await using pair = await connectedPair();
+  const [ours, theirs] = await openPair(pair.session, pair.accepted);
+  const writer = ours.writable.getWriter();
+  const refused = assert.rejects(writer.closed, StreamResetError);
+  await theirs.readable.cancel();
+  await refused;
+  const answer = theirs.writable.getWriter();
+  await answer.write(new Uint8Array([7, 8]));
+  const closing = answer.close();
+  assert.deepEqual(await bytesOf(ours.readable), new Uint8Array([7, 8]));
+  await closing;
+});
