@@ -21,7 +21,7 @@ async function throughRelay(
   faults: RelayFaults,
   work: (session: Session, relay: UdpRelay, requester: MeshNode) => Promise<void>,
 ): Promise<void> {
-  const relay = new UdpRelay(Number(holder.addresses[0].split(":")[1]), faults);
+  const relay = await UdpRelay.start(Number(holder.addresses[0].split(":")[1]), faults);
   const requester = await startNode();
   try {
     const session = await requester.connect({ id: holder.id, addresses: [relay.address] });

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { type CommandLine, parseArguments } from "../../src/cli/arguments.ts";
 import { VERSION } from "../../src/version.ts";
 import { encodeTicket } from "../../src/wire/ticket.ts";
@@ -122,9 +123,9 @@ Deno.test("help shows commands, options, examples and exit codes", { permissions
   for (const line of help.split("\n")) assert.ok(line.length <= 80, line);
 });
 
-Deno.test("version is that of deno.json", { permissions: { read: true } }, async () => {
+Deno.test("version is that of deno.json", { permissions: { read: true } }, () => {
   assert.equal(textOf("--version"), `${VERSION}\n`);
-  const { version } = JSON.parse(await Deno.readTextFile(new URL("../../deno.json", import.meta.url)));
+  const { version } = JSON.parse(readFileSync(new URL("../../deno.json", import.meta.url), "utf8"));
   assert.equal(version, VERSION);
 });
 

@@ -9,5 +9,5 @@ import process from "node:process";
 import { UdpRelay } from "../support/relay.ts";
 
 const [server, drop, duplicate, reorder, seed] = process.argv.slice(2).map(Number);
-const relay = new UdpRelay(server, { drop, duplicate, reorder, seed });
+const relay = await UdpRelay.start(server, { drop, duplicate, reorder, seed });
 console.log(JSON.stringify({ address: relay.address }));

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { createSocket, type Socket } from "node:dgram";
 import { seeded } from "./seeded.ts";
 
 /** What a relay does to the datagrams of both directions: shares of 1. */
@@ -32,7 +33,7 @@ class FaultyPath {
     const { drop = 0, duplicate = 0, reorder = 0 } = this.faults;
     if (this.random() < drop) return;
     if (this.random() < reorder && this.#held === undefined) {
-      this.#held = datagram.slice();
+      this.#held = new Uint8Array(datagram);
       return;
     }
     this.send(datagram);
@@ -49,73 +50,70 @@ export class UdpRelay {
   isDead = false;
   /** Datagrams that came in. */
   received = 0;
-  readonly #front: Deno.DatagramConn;
-  readonly #backs = new Map<number, { conn: Deno.DatagramConn; path: FaultyPath }>();
+  readonly #backs = new Map<number, Promise<FaultyPath>>();
+  readonly #sockets: Socket[];
   readonly #random: () => number;
-  readonly #loops: Promise<void>[] = [];
-  readonly #sends = new Set<Promise<unknown>>();
 
-  /** @param server port of the server on 127.0.0.1. */
-  constructor(readonly server: number, readonly faults: RelayFaults = {}) {
+  private constructor(readonly front: Socket, readonly server: number, readonly faults: RelayFaults) {
+    this.#sockets = [front];
     this.#random = seeded(faults.seed ?? 1);
-    this.#front = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
-    this.#loops.push(
-      this.#receive(this.#front, (datagram, port) => this.#backOf(port).path.forward(datagram)),
-    );
+    front.on("message", (datagram, { port }) => {
+      this.received++;
+      if (!this.isDead) this.#backOf(port).then((path) => path.forward(datagram));
+    });
+  }
+
+  /** Begins. @param server port of the server on 127.0.0.1. */
+  static async start(server: number, faults: RelayFaults = {}): Promise<UdpRelay> {
+    return new UdpRelay(await openSocket(), server, faults);
   }
 
   /** Where clients find it. */
   get address(): string {
-    return `127.0.0.1:${(this.#front.addr as Deno.NetAddr).port}`;
+    return `127.0.0.1:${this.front.address().port}`;
   }
 
   /** Ends it. */
   async close(): Promise<void> {
     this.isDead = true;
-    await Promise.all(this.#sends);
-    this.#front.close();
-    for (const { conn } of this.#backs.values()) conn.close();
-    await Promise.all(this.#loops);
+    await Promise.all(this.#backs.values());
+    await Promise.all(
+      this.#sockets.map((socket) => new Promise<void>((resolve) => socket.close(() => resolve()))),
+    );
   }
 
-  #backOf(port: number): { conn: Deno.DatagramConn; path: FaultyPath } {
+  /** The way to the server for the client at `port`; its answers go back the same way. */
+  #backOf(port: number): Promise<FaultyPath> {
     let back = this.#backs.get(port);
-    if (back !== undefined) return back;
-    const conn = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
-    const answers = new FaultyPath(
-      this.faults,
-      this.#random,
-      (datagram) => this.#send(this.#front, datagram, port),
-    );
-    this.#loops.push(this.#receive(conn, (datagram) => answers.forward(datagram)));
-    const path = new FaultyPath(
-      this.faults,
-      this.#random,
-      (datagram) => this.#send(conn, datagram, this.server),
-    );
-    back = { conn, path };
-    this.#backs.set(port, back);
+    if (back === undefined) this.#backs.set(port, back = this.#openBack(port));
     return back;
   }
 
-  #send(conn: Deno.DatagramConn, datagram: Uint8Array, port: number): void {
-    const sending = conn.send(datagram.slice(), { transport: "udp", hostname: "127.0.0.1", port })
-      .catch(() => {}).finally(() => this.#sends.delete(sending));
-    this.#sends.add(sending);
-  }
-
-  async #receive(conn: Deno.DatagramConn, take: (datagram: Uint8Array, port: number) => void): Promise<void> {
-    const buffer = new Uint8Array(65_536);
-    for (;;) {
-      let datagram: Uint8Array, from: Deno.Addr;
-      try {
-        [datagram, from] = await conn.receive(buffer);
-      } catch (error) {
-        if (error instanceof Deno.errors.ConnectionRefused) continue;
-        return;
-      }
+  async #openBack(port: number): Promise<FaultyPath> {
+    const socket = await openSocket();
+    this.#sockets.push(socket);
+    const path = (from: Socket, to: number) =>
+      new FaultyPath(this.faults, this.#random, (datagram) => {
+        if (!this.isDead) from.send(new Uint8Array(datagram), to, "127.0.0.1");
+      });
+    const answers = path(this.front, port);
+    socket.on("message", (datagram) => {
       this.received++;
-      if (!this.isDead) take(datagram, (from as Deno.NetAddr).port);
-    }
+      if (!this.isDead) answers.forward(datagram);
+    });
+    return path(socket, this.server);
   }
+}
+
+function openSocket(): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = createSocket("udp4");
+    // What the system says of earlier sends is loss, as a relay has it anyway.
+    socket.once("error", reject);
+    socket.bind(0, "127.0.0.1", () => {
+      socket.off("error", reject);
+      socket.on("error", () => {});
+      resolve(socket);
+    });
+  });
 }
