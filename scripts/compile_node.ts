@@ -26,6 +26,9 @@ const OPTIONS: ts.CompilerOptions = {
 /** A relative import of a TypeScript file in a declaration: what stands before the path, and the path. */
 const RELATIVE_IMPORT = /((?:from|import)\s*\(?\s*")(\.[^"]*)\.ts"/g;
 
+/** Without types the compiler takes a computed method for a property as well, and declares both. */
+const DOUBLED_DISPOSE = /^ +\[Symbol\.(?:asyncDispose|dispose)\]: \(\) => .*;\n/gm;
+
 /** All files below `folder` whose name ends with `ending`, relative to `root`, sorted. */
 export function filesBelow(root: string, folder: string, ending: string): string[] {
   const found: string[] = [];
@@ -59,7 +62,7 @@ export function declare(from: string, entries: readonly string[], to: string): n
   for (let file = queue.pop(); file !== undefined; file = queue.pop()) {
     if (done.has(file)) continue;
     done.add(file);
-    const text = declarationsOf(file, readFileSync(join(from, file), "utf8"));
+    const text = declarationsOf(file, readFileSync(join(from, file), "utf8")).replace(DOUBLED_DISPOSE, "");
     // Declarations keep `.ts` in what they import; the files beside them end otherwise.
     const rewritten = text.replace(RELATIVE_IMPORT, (_, before: string, path: string) => {
       queue.push(join(dirname(file), `${path}.ts`));
