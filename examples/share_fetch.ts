@@ -1,3 +1,4 @@
+import process from "node:process";
 import { fetchDir, MeshNode, serveBlobs, shareFolder, toChunkSource } from "@hawser/mesh";
 
 // The key of the mesh: whoever has it may connect. Both sides know it.
@@ -11,5 +12,5 @@ using _service = serveBlobs(sharer, store);
 // On another: connect to the node by its id, fetch the directory by its reference.
 await using fetcher = await MeshNode.start({ psk, listen: "127.0.0.1:0" });
 const session = await fetcher.connect({ id: sharer.id, addresses: sharer.addresses });
-const stats = await fetchDir(toChunkSource(session), ref, Deno.args[0] ?? "fetched");
+const stats = await fetchDir(toChunkSource(session), ref, process.argv[2] ?? "fetched");
 console.log(`${stats.files} files, ${stats.bytes} bytes`);

@@ -15,7 +15,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
 import { buildPackage, packageJson } from "./build_npm.ts";
-import { filesBelow } from "./compile_node.ts";
+import { compile, filesBelow } from "./compile_node.ts";
 import { compareTrees } from "./compare_trees.ts";
 import { makeSeedTree } from "./seed_tree.ts";
 
@@ -101,7 +101,11 @@ function compileConsumer(project: string, bundler: boolean): void {
 }
 
 /** Shares a tree with one command and fetches it with another; both as processes. */
-async function shareAndFetch(project: string, share: CommandLine, fetch: CommandLine): Promise<string> {
+async function shareAndFetch(
+  project: string,
+  share: CommandLine,
+  fetch: CommandLine | ((ticket: string, to: string) => unknown),
+): Promise<string> {
   const from = join(folder, "tree");
   const to = join(folder, "copy");
   rmSync(to, { recursive: true, force: true });
@@ -122,7 +126,9 @@ async function shareAndFetch(project: string, share: CommandLine, fetch: Command
     const lines = createInterface(sharing.stdout)[Symbol.asyncIterator]();
     const first = await lines.next();
     if (first.done) throw new Error(`share ended with ${await ended}`);
-    run(project, fetch[0], ...fetch.slice(1), "fetch", JSON.parse(first.value).ticket, to, "--quiet");
+    const { ticket } = JSON.parse(first.value);
+    if (typeof fetch === "function") fetch(ticket, to);
+    else run(project, fetch[0], ...fetch.slice(1), "fetch", ticket, to, "--quiet");
     for (let next = await lines.next(); !next.done; next = await lines.next());
     const code = await ended;
     if (code !== 0) throw new Error(`share ended with ${code}`);
@@ -190,6 +196,23 @@ try {
   await check("node shares, node fetches", () => shareAndFetch(project, npx, npx));
   await check("deno shares, node fetches", () => shareAndFetch(project, deno, npx));
   await check("node shares, deno fetches", () => shareAndFetch(project, npx, deno));
+  compile(ROOT, filesBelow(ROOT, "examples", ".ts"), project);
+  const runExample = (name: string, ...args: string[]) =>
+    run(project, "node", `examples/${name}.js`, ...args).trim().split("\n").at(-1)!;
+  for (const name of ["authorize", "streams"]) {
+    await check(`node runs examples/${name}`, () => runExample(name));
+  }
+  await check("node runs examples/serve_store", () => runExample("serve_store", join(folder, "store")));
+  await check("node runs examples/share_fetch", () => {
+    // It shares what this project has at that place.
+    mkdirSync(join(project, "src/wire"), { recursive: true });
+    writeFileSync(join(project, "src/wire/a.txt"), "a");
+    return runExample("share_fetch", join(folder, "fetched"));
+  });
+  await check(
+    "node runs examples/progress against deno's share",
+    () => shareAndFetch(project, deno, (ticket, to) => runExample("progress", ticket, to)),
+  );
   await check("nothing is left beside the copy", () => {
     const names = readdirSync(folder).filter((name) => name.startsWith("."));
     if (names.length > 0) throw new Error(names.join(", "));

@@ -1,0 +1,34 @@
+/** The programs in `examples/`, as processes with the flags that their first lines name. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { withTempDir } from "../support/temp.ts";
+import { NET, permissions, readWrite } from "./command.ts";
+
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+
+async function outputOf(example: string, flags: readonly string[], ...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "--no-prompt", "--unstable-net", ...flags, `examples/${example}.ts`, ...args],
+    cwd: ROOT,
+    stdin: "null",
+  }).output();
+  const text = new TextDecoder();
+  assert.equal(code, 0, text.decode(stderr));
+  return text.decode(stdout);
+}
+
+Deno.test("example: authorize", { permissions }, async () => {
+  const text = await outputOf("authorize", [NET]);
+  assert.match(text, /^friend: connected to [a-z2-7]{10}\nstranger: not authorized\n$/);
+});
+
+Deno.test("example: streams", { permissions }, async () => {
+  assert.equal(await outputOf("streams", [NET]), "AHOY, CAST OFF, MAKE FAST\n");
+});
+
+Deno.test("example: serve_store", { permissions }, () =>
+  withTempDir(async (folder) => {
+    const text = await outputOf("serve_store", [NET, ...readWrite(folder)], join(folder, "store"));
+    assert.equal(text, "verified: a blob is known by what it holds\n");
+  }));
