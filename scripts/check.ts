@@ -21,6 +21,10 @@ const STEPS: readonly Step[] = [
   { name: "format", args: ["fmt", "--check"] },
   { name: "lint", args: ["lint"] },
   { name: "types", args: ["check", "--frozen", "."] },
+  {
+    name: "types on Node 20",
+    args: ["run", "--allow-read", "--allow-run", "--allow-env", "scripts/check_node_types.ts"],
+  },
   { name: "documentation", args: ["doc", "--lint", ...Object.values(config.exports)] },
   { name: "layers", args: ["run", "--allow-read", "scripts/check_layers.ts"] },
   { name: "publish", args: ["publish", "--dry-run", "--allow-dirty"] },

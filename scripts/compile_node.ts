@@ -5,9 +5,10 @@
  * @module
  */
 
-import { basename, dirname, join } from "node:path";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import ts from "typescript";
+import { lineMap } from "./source_maps.ts";
 
 /** What every compilation uses: the newest language that Node 20 runs. `using` is lowered, nothing else is. */
 const OPTIONS: ts.CompilerOptions = {
@@ -19,7 +20,7 @@ const OPTIONS: ts.CompilerOptions = {
   rewriteRelativeImportExtensions: true,
   isolatedDeclarations: true,
   declaration: true,
-  sourceMap: true,
+  newLine: ts.NewLineKind.LineFeed,
   stripInternal: true,
 };
 
@@ -42,21 +43,22 @@ export function filesBelow(root: string, folder: string, ending: string): string
 
 /**
  * Compiles `files` (relative to `from`) into the same places below `to`, with source maps that name the source as the
- * file beside the output.
+ * file beside the output: as it is in the project. The text of the sources is not there, for it would double the size.
  */
 export function compile(from: string, files: readonly string[], to: string): void {
   for (const file of files) {
-    const { outputText, sourceMapText } = ts.transpileModule(readFileSync(join(from, file), "utf8"), {
+    const text = readFileSync(join(from, file), "utf8");
+    const { outputText, sourceMapText } = ts.transpileModule(text, {
       fileName: basename(file),
-      compilerOptions: { ...OPTIONS, removeComments: true },
+      compilerOptions: { ...OPTIONS, sourceMap: true, removeComments: true },
     });
     write(join(to, replaceEnding(file, ".js")), outputText);
-    write(join(to, replaceEnding(file, ".js.map")), sourceMapText!);
+    write(join(to, replaceEnding(file, ".js.map")), lineMap(sourceMapText!));
   }
 }
 
-/** Writes the declarations of `entries` and of everything that they refer to. Returns how many files that made. */
-export function declare(from: string, entries: readonly string[], to: string): number {
+/** Writes the declarations of `entries` and of everything that they refer to. */
+export function declare(from: string, entries: readonly string[], to: string): void {
   const queue = [...entries];
   const done = new Set<string>();
   for (let file = queue.pop(); file !== undefined; file = queue.pop()) {
@@ -68,14 +70,19 @@ export function declare(from: string, entries: readonly string[], to: string): n
       queue.push(join(dirname(file), `${path}.ts`));
       return `${before}${path}.js"`;
     });
-    write(join(to, replaceEnding(file, ".d.ts")), rewritten);
+    write(join(to, replaceEnding(file, ".d.ts")), withLibraries(rewritten));
   }
-  return done.size;
+}
+
+/** Declares what `using` needs, for programs whose own configuration does not. */
+function withLibraries(declarations: string): string {
+  if (!/\bSymbol\.(?:asyncD|d)ispose\b/.test(declarations)) return declarations;
+  return `/// <reference lib="esnext.disposable" />\n${declarations}`;
 }
 
 function declarationsOf(file: string, source: string): string {
   const { outputText, diagnostics = [] } = ts.transpileDeclaration(source, {
-    fileName: file,
+    fileName: basename(file),
     compilerOptions: OPTIONS,
     reportDiagnostics: true,
   });
