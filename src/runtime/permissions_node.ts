@@ -12,9 +12,21 @@ interface ProcessPermission {
   has(scope: string, reference?: string): boolean;
 }
 
+/** Node's permission model; `undefined` while it is off, and where Deno runs this. */
+function model(): ProcessPermission | undefined {
+  return (process as { permission?: ProcessPermission }).permission;
+}
+
 function has(scope: string, path?: string): boolean {
-  const model = (process as { permission?: ProcessPermission }).permission;
-  return model === undefined || (path === undefined ? model.has(scope) : model.has(scope, path));
+  const asked = model();
+  return asked === undefined || (path === undefined ? asked.has(scope) : asked.has(scope, path));
+}
+
+/** The flag for sockets, which Node has since version 25: before, its permission model leaves them alone. */
+const NETWORK_FLAG = "--allow-net";
+
+function hasNetwork(): boolean {
+  return !process.allowedNodeEnvironmentFlags.has(NETWORK_FLAG) || has("net");
 }
 
 /** What Node allows this process. */
@@ -22,9 +34,8 @@ export const permissions: PermissionQueries = {
   mayRead: (path) => has("fs.read", path),
   mayWrite: (path) => has("fs.write", path),
   mayReadFreeSpace: () => has("fs.read"),
-  // Node's permission model does not cover sockets in the versions that this library runs on.
-  mayUseNetwork: () => true,
-  networkFlag: () => "",
+  mayUseNetwork: () => model() === undefined || hasNetwork(),
+  networkFlag: () => NETWORK_FLAG,
   readFlag: (path) => `--allow-fs-read=${path ?? "*"}`,
   writeFlag: (path) => `--allow-fs-write=${path ?? "*"}`,
 };

@@ -5,7 +5,8 @@
  */
 
 import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
-import { SocketError } from "../errors.ts";
+import { PermissionDeniedError, SocketError } from "../errors.ts";
+import { permissions } from "./permissions_node.ts";
 import {
   DEFAULT_RECEIVE_BUFFER,
   PooledSends,
@@ -17,9 +18,19 @@ import {
 /** Asked of the system; Linux grants up to `net.core.rmem_max`. */
 const WANTED_BUFFER = 4 * 1024 * 1024;
 
-/** Binds a socket. Throws `SocketError` when the system does not allow it. */
-export function bindUdp(hostname: string, port: number): Promise<UdpSocket> {
-  return new Promise((resolve, reject) => {
+/**
+ * Binds a socket. Throws `PermissionDeniedError` when the runtime does not allow it, `SocketError` when the system
+ * does not.
+ */
+export async function bindUdp(hostname: string, port: number): Promise<UdpSocket> {
+  if (!permissions.mayUseNetwork(hostname, port)) {
+    const flag = permissions.networkFlag(hostname, port);
+    throw new PermissionDeniedError(
+      `Bind UDP socket at ${hostname}:${port}: permission is missing, run with ${flag}`,
+      [flag],
+    );
+  }
+  return await new Promise((resolve, reject) => {
     const socket = createSocket(hostname.includes(":") ? "udp6" : "udp4");
     const fail = (cause: Error) => {
       socket.close();
