@@ -5,12 +5,16 @@
  */
 
 import { createPrivateKey, createPublicKey, diffieHellman, type KeyObject } from "node:crypto";
-import { base64urlnopad } from "@scure/base";
+import { base64, base64urlnopad } from "@scure/base";
+import { concatBytes } from "../wire/bytes.ts";
 import type { X25519Driver } from "./x25519.ts";
 
-// Keys go in and out as JWK: Node takes ten times as long over DER. A private JWK must have the public part, but
-// neither runtime reads it; one that did would fail the driver's probe.
+// Keys go in and out as JWK: Node takes ten times as long over the others. A private JWK must have the public part.
+// Deno and Node up to 24 do not read it; later ones do, and get a PEM instead.
 const UNREAD_PUBLIC = "A".repeat(43);
+let readsPublic = false;
+/** PKCS #8 of an X25519 key up to its 32 bytes, RFC 8410 §7. */
+const PKCS8_HEADER = Uint8Array.of(48, 46, 2, 1, 0, 48, 5, 6, 3, 43, 101, 110, 4, 34, 4, 32);
 
 /** The driver; its calls throw where the runtime's OpenSSL lacks the curve, and on points of low order. */
 export const nativeX25519: X25519Driver = {
@@ -28,6 +32,14 @@ export const nativeX25519: X25519Driver = {
 };
 
 function privateKey(secretKey: Uint8Array): KeyObject {
-  const d = base64urlnopad.encode(secretKey);
-  return createPrivateKey({ key: { kty: "OKP", crv: "X25519", x: UNREAD_PUBLIC, d }, format: "jwk" });
+  if (!readsPublic) {
+    const d = base64urlnopad.encode(secretKey);
+    try {
+      return createPrivateKey({ key: { kty: "OKP", crv: "X25519", x: UNREAD_PUBLIC, d }, format: "jwk" });
+    } catch {
+      readsPublic = true;
+    }
+  }
+  const der = base64.encode(concatBytes([PKCS8_HEADER, secretKey]));
+  return createPrivateKey(`-----BEGIN PRIVATE KEY-----\n${der}\n-----END PRIVATE KEY-----\n`);
 }
