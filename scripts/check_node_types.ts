@@ -6,7 +6,7 @@
  */
 
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
@@ -47,11 +47,13 @@ function packageFolders(): Map<string, string> {
   deno("install", "--frozen", "--quiet");
   const { npmCache } = JSON.parse(deno("info", "--json")) as { npmCache: string };
   const folders = new Map<string, string>();
+  const registries = readdirSync(npmCache);
   for (const key of Object.keys(readJson<Lock>("deno.lock").npm)) {
     // `@a/b@1.2.3_peer@4.5.6` is version 1.2.3 of `@a/b`.
     const at = key.indexOf("@", 1);
     const [name, version] = [key.slice(0, at), key.slice(at + 1).split("_")[0]];
-    folders.set(name, join(npmCache, "registry.npmjs.org", name, version));
+    const found = registries.map((registry) => join(npmCache, registry, name, version)).find(existsSync);
+    if (found !== undefined) folders.set(name, found);
   }
   return folders;
 }

@@ -8,7 +8,6 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import ts from "typescript";
-import { lineMap } from "./source_maps.ts";
 
 /** What every compilation uses: the newest language that Node 20 runs. `using` is lowered, nothing else is. */
 const OPTIONS: ts.CompilerOptions = {
@@ -44,22 +43,15 @@ export function filesBelow(root: string, folder: string, ending: string): string
 /**
  * Compiles `files` (relative to `from`) into the same places below `to`, with source maps that name the source as the
  * file beside the output: as it is in the project. The text of the sources is not there, for it would double the size.
- * `prepare` may change a source before.
  */
-export function compile(
-  from: string,
-  files: readonly string[],
-  to: string,
-  prepare: (file: string, text: string) => string = (_, text) => text,
-): void {
+export function compile(from: string, files: readonly string[], to: string): void {
   for (const file of files) {
-    const text = prepare(file, readFileSync(join(from, file), "utf8"));
-    const { outputText, sourceMapText } = ts.transpileModule(text, {
+    const { outputText, sourceMapText } = ts.transpileModule(readFileSync(join(from, file), "utf8"), {
       fileName: basename(file),
       compilerOptions: { ...OPTIONS, sourceMap: true, removeComments: true },
     });
     write(join(to, replaceEnding(file, ".js")), outputText);
-    write(join(to, replaceEnding(file, ".js.map")), lineMap(sourceMapText!));
+    write(join(to, replaceEnding(file, ".js.map")), sourceMapText!);
   }
 }
 
