@@ -46,7 +46,8 @@ export function filesBelow(root: string, folder: string, ending: string): string
  */
 export function compile(from: string, files: readonly string[], to: string): void {
   for (const file of files) {
-    const { outputText, sourceMapText } = ts.transpileModule(readFileSync(join(from, file), "utf8"), {
+    const text = readFileSync(join(from, file), "utf8");
+    const { outputText, sourceMapText } = ts.transpileModule(text, {
       fileName: basename(file),
       compilerOptions: { ...OPTIONS, sourceMap: true, removeComments: true },
     });

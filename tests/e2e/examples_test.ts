@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { isNode } from "../support/runtime.ts";
 import { withTempDir } from "../support/temp.ts";
 import { NET, permissions, readWrite } from "./command.ts";
 
@@ -30,8 +29,6 @@ Deno.test("example: streams", { permissions }, async () => {
 
 Deno.test("example: serve_store", { permissions }, () =>
   withTempDir(async (folder) => {
-    // Node's permission model forbids the syncs of a store.
-    const flags = isNode ? ["--allow-all"] : [NET, ...readWrite(folder)];
-    const text = await outputOf("serve_store", flags, join(folder, "store"));
+    const text = await outputOf("serve_store", [NET, ...readWrite(folder)], join(folder, "store"));
     assert.equal(text, "verified: a blob is known by what it holds\n");
   }));
