@@ -12,8 +12,9 @@ import { commandLine, formatMessage, type Message, message, text } from "@optiqu
 import { multiple, optional, withDefault } from "@optique/core/modifiers";
 import type { InferValue } from "@optique/core/parser";
 import { argument, command, constant, flag, option } from "@optique/core/primitives";
-import { choice, float, string, type ValueParser } from "@optique/core/valueparser";
+import { choice, float, integer, string, type ValueParser } from "@optique/core/valueparser";
 import { HawserError } from "../errors.ts";
+import { BASE_DATAGRAM_SIZE, MAX_DATAGRAM_SIZE } from "../transport/config.ts";
 import { VERSION } from "../version.ts";
 import { decodeTicket, type Ticket } from "../wire/ticket.ts";
 import { safeText } from "./safe_text.ts";
@@ -47,6 +48,17 @@ const ticket: ValueParser<"sync", Ticket> = checked(
   (input) => decodeTicket(input.trim()),
 );
 const listenAddress: ValueParser<"sync", string> = checked("HOST:PORT", "0.0.0.0:0", parseListenAddress);
+
+const datagramSize: ValueParser<"sync", number> = integer({
+  min: BASE_DATAGRAM_SIZE,
+  max: MAX_DATAGRAM_SIZE,
+  metavar: "BYTES",
+});
+const maxDatagram = optional(
+  option("--max-datagram", datagramSize, {
+    description: message`Largest UDP datagram to send, at least 1200 (default: what the path carries).`,
+  }),
+);
 
 const EXIT_CODES = "Exit codes: 0 done, 1 failed, 2 wrong usage, 130 or 143 interrupted.";
 
@@ -121,6 +133,7 @@ const share = command(
         description: message`Leave out what matches. Repeatable.`,
       }),
     ),
+    maxDatagram,
   }),
   {
     brief: message`Share a directory.`,
@@ -149,6 +162,7 @@ const fetch = command(
       }),
       "inside" as const,
     ),
+    maxDatagram,
   }),
   {
     brief: message`Fetch a directory by its ticket.`,

@@ -20,23 +20,26 @@ export async function runFetch(
   io: CliIo,
   signal: AbortSignal,
 ): Promise<void> {
-  const { ticket, dest, symlinks } = options;
+  const { ticket, dest, symlinks, maxDatagram: maxDatagramSize } = options;
   const ref = ticketReference(ticket);
   const begin = io.now();
-  const stats = await withDeadline(
+  const { stats, wire } = await withDeadline(
     "Fetch",
     options.timeout,
     signal,
     (signal) =>
       withTicketSource(
         ticket,
-        { output, signal, closeCode: CLOSE_FETCHED },
-        (source) =>
-          fetchDir(source, ref, dest, {
+        { output, signal, closeCode: CLOSE_FETCHED, maxDatagramSize },
+        async (source, node) => {
+          const stats = await fetchDir(source, ref, dest, {
             signal,
             symlinks,
             onProgress: (progress) => output.progress({ label: "fetch", ...progress }),
-          }),
+          });
+          const { bytesSent: sent, bytesReceived: received } = node.metrics().counters;
+          return { stats, wire: { sent, received } };
+        },
       ),
   );
   const ms = Math.round(io.now() - begin);
@@ -46,7 +49,7 @@ export async function runFetch(
     output.warn(`the old directory could not be removed; it is at "${stats.leftBehind}"`);
   }
   output.line(summary(dest, stats, ms));
-  output.json({ dest, ms, ...stats });
+  output.json({ dest, ms, ...stats, wire });
 }
 
 /** What was done, on one line. */

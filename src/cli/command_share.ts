@@ -31,13 +31,13 @@ export async function runShare(
   signal: AbortSignal,
 ): Promise<void> {
   const key = options.key === undefined ? generateKeyPair().secretKey : readKeyFile(options.key);
-  const { path, exclude, listen } = options;
+  const { path, exclude, listen, maxDatagram: maxDatagramSize } = options;
   const shared = await shareFolder(path, { exclude, signal, onProgress: showScan(output) });
   output.endProgress();
   await using store = shared.store;
   const ref = encodeBlobRef(shared.ref);
   const psk = shareSecret(key, ref);
-  await using node = await MeshNode.start({ key, psk, listen });
+  await using node = await MeshNode.start({ key, psk, listen, transport: { maxDatagramSize } });
   const addresses = ticketAddresses(node.addresses, io.networkAddresses());
   const ticket = encodeTicket({ nodeId: node.id, addresses, psk, ref });
 

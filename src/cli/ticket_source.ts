@@ -23,6 +23,8 @@ export interface TicketSourceOptions {
   readonly signal: AbortSignal;
   /** Code to close the session with once `work` is done; when it throws, it is that of "not fetched". */
   readonly closeCode: number;
+  /** Largest datagram to send, bytes; what the path carries without it. */
+  readonly maxDatagramSize?: number;
 }
 
 /** The reference that a ticket is about. */
@@ -32,20 +34,24 @@ export function ticketReference(ticket: Ticket): BlobRef {
   return ref;
 }
 
-/** Connects to the node of a ticket, lets `work` fetch from it, and closes in order whatever happens. */
+/** Connects a node to that of a ticket, lets `work` fetch from it, and closes in order whatever happens. */
 export async function withTicketSource<T>(
   ticket: Ticket,
-  { output, signal, closeCode }: TicketSourceOptions,
-  work: (source: ChunkSource) => Promise<T>,
+  { output, signal, closeCode, maxDatagramSize }: TicketSourceOptions,
+  work: (source: ChunkSource, node: MeshNode) => Promise<T>,
 ): Promise<T> {
   const { nodeId: id, addresses } = ticket;
-  await using node = await MeshNode.start({ psk: ticket.psk, listen: listenFor(addresses) });
+  await using node = await MeshNode.start({
+    psk: ticket.psk,
+    listen: listenFor(addresses),
+    transport: { maxDatagramSize },
+  });
   output.detail(`Connecting to ${shortNodeId(id)} at ${addresses.join(", ")}`);
   const session = await node.connect({ id, addresses }, { signal });
   output.detail(`Connected to ${shortNodeId(id)}`);
   let code = CLOSE_NOT_FETCHED;
   try {
-    const result = await work(toChunkSource(session));
+    const result = await work(toChunkSource(session), node);
     code = closeCode;
     return result;
   } finally {

@@ -35,6 +35,7 @@ Deno.test("every command has its defaults", { permissions: "none" }, () => {
     listen: "0.0.0.0:0",
     key: undefined,
     exclude: [],
+    maxDatagram: undefined,
   });
   const fetch = parse("fetch", ticket, "dest");
   assert.equal(fetch.command, "fetch");
@@ -47,6 +48,16 @@ Deno.test("every command has its defaults", { permissions: "none" }, () => {
   assert.deepEqual(parse("ref", "x"), { ...quiet, command: "ref", path: "x", exclude: [] });
   assert.deepEqual(parse("key"), { ...quiet, command: "key", file: "hawser.key" });
   assert.equal(parse("ls", ticket).command, "ls");
+});
+
+Deno.test("datagrams can be held to a size from 1200 bytes", { permissions: "none" }, () => {
+  for (const args of [["share", "dir"], ["fetch", ticket, "dest"]]) {
+    const parsed = parse(...args, "--max-datagram", "1452");
+    assert.equal((parsed as { maxDatagram?: number }).maxDatagram, 1452);
+    for (const size of ["1199", "65508", "many"]) {
+      assert.match(wrong(...args, "--max-datagram", size), /--max-datagram/);
+    }
+  }
 });
 
 Deno.test("options are taken in any order, also before the command", { permissions: "none" }, () => {

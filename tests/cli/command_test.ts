@@ -60,11 +60,12 @@ Deno.test("share --once and fetch with scoped permissions give the same tree", a
       assert.match(listed.stdout, /node_modules\/pkg0000\/package\.json\n/);
       assert.match(listed.stdout, /\n332 files, 380 kB, \d+ entries\n$/);
 
-      const fetched = await hawser(scoped, ["fetch", ticket, dest, "--json"]);
+      const fetched = await hawser(scoped, ["fetch", ticket, dest, "--json", "--max-datagram", "1452"]);
       assert.equal(fetched.code, 0, fetched.stderr);
       assert.equal(fetched.stderr, "");
       const stats = JSON.parse(fetched.stdout);
       assert.deepEqual([stats.files, stats.bytes, stats.installed], [332, 379_770, true]);
+      assert.ok(stats.wire.received > stats.fetchedBytes && stats.wire.sent > 0, fetched.stdout);
       assert.equal(compareTrees(source, dest).files, 332);
       assert.deepEqual(readdirSync(parent), ["dest"]);
 
