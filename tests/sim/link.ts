@@ -7,6 +7,16 @@
 
 import type { Prng } from "./prng.ts";
 
+/** Loss in bursts (Gilbert 1960, Elliott 1963): a good and a bad state, changed by chance before each datagram. */
+export interface BurstLoss {
+  /** Probability that the bad state begins. */
+  readonly begin: number;
+  /** Probability that it ends: bursts are one over this many datagrams long on average. */
+  readonly end: number;
+  /** Probability of loss in the bad state. @default 1 */
+  readonly loss?: number;
+}
+
 /** What a link does to datagrams; what is left out does not happen. Times in milliseconds, sizes in bytes. */
 export interface LinkOptions {
   /** One-way delay. @default 10 */
@@ -15,6 +25,8 @@ export interface LinkOptions {
   readonly jitter?: number;
   /** Probability that a datagram is lost. @default 0 */
   readonly loss?: number;
+  /** Loss in bursts, on top of `loss`. @default none */
+  readonly burst?: BurstLoss;
   /** Probability that a datagram arrives twice. @default 0 */
   readonly duplicate?: number;
   /** Probability that a datagram is held back and overtaken. @default 0 */
@@ -66,11 +78,14 @@ export class Link {
   options: LinkOptions;
   /** Nothing passes. */
   cut = false;
+  /** Scheduled outages that go on now: nothing passes while there is one. */
+  outages = 0;
   /** See {@linkcode LinkCounts}. */
   readonly counts: LinkCounts = { sent: 0, delivered: 0, lost: 0, overflowed: 0, tooBig: 0, corrupted: 0 };
   /** When the last of the queued bytes leaves. */
   #busyUntil = 0;
   #lastArrival = 0;
+  #isBad = false;
 
   constructor(options: LinkOptions, readonly random: Prng) {
     this.options = options;
@@ -84,7 +99,7 @@ export class Link {
       counts.tooBig++;
       return [];
     }
-    if (this.cut || random.chance(options.loss ?? 0)) {
+    if (this.cut || this.outages > 0 || random.chance(options.loss ?? 0) || this.#isLostInBurst()) {
       counts.lost++;
       return [];
     }
@@ -97,6 +112,13 @@ export class Link {
     if (random.chance(options.duplicate ?? 0)) arrivals.push(this.#arrive(datagram, leaves));
     counts.delivered += arrivals.length;
     return arrivals;
+  }
+
+  #isLostInBurst(): boolean {
+    const { burst } = this.options;
+    if (burst === undefined) return this.#isBad = false;
+    if (this.random.chance(this.#isBad ? burst.end : burst.begin)) this.#isBad = !this.#isBad;
+    return this.#isBad && this.random.chance(burst.loss ?? 1);
   }
 
   /** When the datagram has passed the bottleneck; `undefined` when its queue is full. */

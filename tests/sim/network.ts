@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { SocketAddress } from "../../src/transport/address.ts";
+import { sameAddress, type SocketAddress } from "../../src/transport/address.ts";
 import { VirtualClock } from "./clock.ts";
 import { Link, type LinkOptions } from "./link.ts";
 import { SimNode, type SimNodeOptions } from "./node.ts";
@@ -29,7 +29,7 @@ export class SimNetwork {
   /** Sees every datagram before its link does; false makes it vanish. */
   tap: ((sighting: Sighting) => boolean | void) | undefined;
   readonly #random: Prng;
-  readonly #links = new Map<string, Link>();
+  readonly #links = new Map<SimNode, Map<SimNode, Link>>();
 
   /** @param defaults what links do that were not set up otherwise. */
   constructor(readonly seed: number, readonly defaults: LinkOptions = {}) {
@@ -48,11 +48,12 @@ export class SimNetwork {
     return node;
   }
 
-  /** The link that carries datagrams from one node to another. */
+  /** The link that carries datagrams from one node to another, whatever their addresses are. */
   link(from: SimNode, to: SimNode): Link {
-    const key = `${from.address.hostname}:${from.address.port} ${to.address.hostname}:${to.address.port}`;
-    let link = this.#links.get(key);
-    if (link === undefined) this.#links.set(key, link = new Link(this.defaults, this.#random.fork()));
+    let links = this.#links.get(from);
+    if (links === undefined) this.#links.set(from, links = new Map());
+    let link = links.get(to);
+    if (link === undefined) links.set(to, link = new Link(this.defaults, this.#random.fork()));
     return link;
   }
 
@@ -66,17 +67,42 @@ export class SimNetwork {
     for (const link of this.links(a, b)) link.cut = isCut;
   }
 
+  /** Nothing passes from one group of nodes to another for a while, nor back unless `oneWay`. Times from now, in ms. */
+  partition(
+    from: readonly SimNode[],
+    to: readonly SimNode[],
+    { after = 0, lasts, oneWay = false }: { after?: number; lasts: number; oneWay?: boolean },
+  ): void {
+    const count = (change: number) => {
+      for (const a of from) {
+        for (const b of to) {
+          this.link(a, b).outages += change;
+          if (!oneWay) this.link(b, a).outages += change;
+        }
+      }
+    };
+    this.after(after, () => count(1));
+    this.after(after + lasts, () => count(-1));
+  }
+
+  /** Runs something so many milliseconds from now. */
+  after(milliseconds: number, run: () => void): void {
+    this.clock.schedule(this.now + milliseconds, run);
+  }
+
   /** Puts a datagram on its way. */
   send(from: SimNode, datagram: Uint8Array, to: SocketAddress): void {
     if (this.tap?.({ from, to, datagram, at: this.now }) === false) return;
-    const node = this.nodes.find(({ address }) =>
-      address.port === to.port && address.hostname === to.hostname
-    );
+    const node = this.nodes.find(({ address }) => sameAddress(address, to));
     if (node === undefined) return;
+    const { address } = from;
     const link = this.link(from, node);
     const tooBig = link.counts.tooBig;
     for (const arrival of link.send(datagram, this.now)) {
-      this.clock.schedule(arrival.at, () => node.deliver(arrival.datagram, from.address));
+      this.clock.schedule(arrival.at, () => {
+        // The mapping may have died while the datagram was on its way.
+        if (sameAddress(node.address, to)) node.deliver(arrival.datagram, address);
+      });
     }
     if (link.counts.tooBig > tooBig && link.options.tellsTooBig) {
       this.clock.schedule(this.now, () => from.endpoint.onTooBig(to));

@@ -13,6 +13,7 @@ import type { SessionEnd } from "../../src/transport/session_end.ts";
 import type { Stream } from "../../src/transport/stream.ts";
 import type { SimNetwork } from "./network.ts";
 import type { Prng } from "./prng.ts";
+import { ReceiveQueue } from "./receive_queue.ts";
 
 /** How a node is made; every field has a default. */
 export interface SimNodeOptions {
@@ -30,6 +31,10 @@ export interface SimNodeOptions {
   readonly onStream?: (stream: Stream, connection: Connection) => void;
   /** Milliseconds between 1970 and the clock's zero. */
   readonly epoch?: number;
+  /** Bytes that the socket holds for the event loop; more is dropped. @default no limit */
+  readonly socketBuffer?: number;
+  /** Milliseconds that the event loop is busy with each datagram. @default 0 */
+  readonly readTime?: number;
 }
 
 /** 2026-01-01. */
@@ -46,11 +51,16 @@ export class SimNode {
   /** Streams that peers opened and no `onStream` took. */
   readonly streams: Stream[] = [];
   readonly staticKey: KeyPair;
-  readonly address: SocketAddress;
+  /** Where the others see it; see {@linkcode SimNode.rebind}. */
+  address: SocketAddress;
   readonly #random: Prng;
   readonly #buffer = new Uint8Array(65_536);
-  /** The socket's queue while the event loop stands still; `undefined` while it runs. */
-  #stalled: { readonly datagram: Uint8Array; readonly from: SocketAddress }[] | undefined;
+  /** What waits in the socket while the event loop is busy or stands still. */
+  socket: ReceiveQueue;
+  /** Until when the event loop is busy or stands still. */
+  #busyUntil = 0;
+  /** Whether the end of that is scheduled. */
+  #busy = false;
   #timerAt = Infinity;
   #flushQueued = false;
   #down = false;
@@ -59,6 +69,7 @@ export class SimNode {
     this.#random = random;
     this.address = { hostname: options.hostname ?? `192.0.2.${index + 1}`, port: 4000 + index };
     this.staticKey = options.staticKey ?? generateKeyPair((length) => random.bytes(length));
+    this.socket = this.#newSocket();
     this.endpoint = this.#newEndpoint();
   }
 
@@ -94,20 +105,70 @@ export class SimNode {
   /** A datagram arrives at the socket. */
   deliver(datagram: Uint8Array, from: SocketAddress): void {
     if (this.#down) return;
-    if (this.#stalled !== undefined) {
-      this.#stalled.push({ datagram, from });
+    if (this.#busy) {
+      this.socket.push(datagram, from);
       return;
     }
-    // The endpoint may keep nothing of the datagram: the next one overwrites it, as in a driver's buffer.
-    this.#buffer.set(datagram);
-    this.endpoint.receive(this.#buffer.subarray(0, datagram.length), from, this.now);
-    this.#buffer.fill(0xdd, 0, datagram.length);
-    this.flush();
+    this.#receive(datagram, from);
+    const { readTime = 0 } = this.options;
+    if (readTime > 0) this.#occupy(readTime);
   }
 
   /** Sends what may be sent now and sets the timer. */
   flush(): void {
-    if (this.#stalled !== undefined || this.#down) return;
+    if (!this.#busy) this.#flush();
+  }
+
+  /** The event loop stands still: datagrams queue in the socket, timers come late. */
+  stall(milliseconds: number): void {
+    this.#occupy(milliseconds);
+  }
+
+  /**
+   * The NAT in front of the node forgets its mapping: from now on its datagrams come from another address, and what is
+   * sent to the old one vanishes, what is on its way included. The node itself notices nothing.
+   *
+   * @param to the new address. @default the same host with the port raised by 1000
+   */
+  rebind(to: Partial<SocketAddress> = { port: this.address.port + 1000 }): void {
+    this.address = { ...this.address, ...to };
+  }
+
+  /** The process dies and comes back with the same key and address: nothing of it is left. */
+  restart(): void {
+    this.#forgetAll();
+    this.endpoint = this.#newEndpoint();
+    this.incoming.length = this.streams.length = 0;
+  }
+
+  /** The process dies. */
+  kill(): void {
+    this.#down = true;
+    this.#forgetAll();
+    this.endpoint = this.#newEndpoint();
+  }
+
+  #forgetAll(): void {
+    this.socket = this.#newSocket();
+    this.#timerAt = Infinity;
+    this.#busyUntil = 0;
+    this.#busy = false;
+  }
+
+  #newSocket(): ReceiveQueue {
+    return new ReceiveQueue(this.options.socketBuffer ?? Infinity);
+  }
+
+  #receive(datagram: Uint8Array, from: SocketAddress): void {
+    // The endpoint may keep nothing of the datagram: the next one overwrites it, as in a driver's buffer.
+    this.#buffer.set(datagram);
+    this.endpoint.receive(this.#buffer.subarray(0, datagram.length), from, this.now);
+    this.#buffer.fill(0xdd, 0, datagram.length);
+    this.#flush();
+  }
+
+  #flush(): void {
+    if (this.#down) return;
     for (;;) {
       const transmit = this.endpoint.poll(this.#buffer, this.now);
       if (transmit === undefined) break;
@@ -116,29 +177,38 @@ export class SimNode {
     this.#setTimer();
   }
 
-  /** The event loop stands still: datagrams queue, timers come late. */
-  stall(milliseconds: number): void {
-    this.#stalled = [];
-    this.network.clock.schedule(this.now + milliseconds, () => {
-      const queued = this.#stalled ?? [];
-      this.#stalled = undefined;
-      // The socket loop drains the socket before it runs a late timer.
-      for (const { datagram, from } of queued) this.deliver(datagram, from);
-      this.#onTimer();
+  /** The event loop does nothing else for a while. */
+  #occupy(milliseconds: number): void {
+    this.#busyUntil = Math.max(this.#busyUntil, this.now + milliseconds);
+    if (this.#busy) return;
+    this.#busy = true;
+    this.#scheduleFree();
+  }
+
+  #scheduleFree(): void {
+    const { socket } = this;
+    this.network.clock.schedule(this.#busyUntil, () => {
+      if (socket === this.socket) this.#onFree();
     });
   }
 
-  /** The process dies and comes back with the same key and address: nothing of it is left. */
-  restart(): void {
-    this.endpoint = this.#newEndpoint();
-    this.incoming.length = this.streams.length = 0;
-    this.#timerAt = Infinity;
-  }
-
-  /** The process dies. */
-  kill(): void {
-    this.#down = true;
-    this.endpoint = this.#newEndpoint();
+  /** The event loop runs again; it drains the socket before it runs a late timer, as the socket loop does. */
+  #onFree(): void {
+    const { socket } = this;
+    while (this.now >= this.#busyUntil) {
+      const next = socket.shift();
+      if (next === undefined) {
+        this.#busy = false;
+        if (this.#timerAt <= this.now) this.#onTimer();
+        else this.#flush();
+        return;
+      }
+      this.#busyUntil = this.now + (this.options.readTime ?? 0);
+      this.#receive(next.datagram, next.from);
+      // A callback may have ended the process.
+      if (socket !== this.socket) return;
+    }
+    this.#scheduleFree();
   }
 
   #newEndpoint(): Endpoint {
@@ -185,14 +255,14 @@ export class SimNode {
     if (at >= this.#timerAt) return;
     this.#timerAt = at;
     this.network.clock.schedule(at, () => {
-      if (this.#timerAt === at) this.#onTimer();
+      if (this.#timerAt === at && !this.#busy) this.#onTimer();
     });
   }
 
   #onTimer(): void {
-    if (this.#stalled !== undefined || this.#down) return;
+    if (this.#down) return;
     this.#timerAt = Infinity;
     this.endpoint.onTimeout(this.now);
-    this.flush();
+    this.#flush();
   }
 }
