@@ -6,7 +6,7 @@
  */
 
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { compile, declare, filesBelow } from "./compile_node.ts";
 
@@ -72,20 +72,25 @@ export function packageJson(): Record<string, unknown> {
   };
 }
 
-/** Writes the package into `to`, which is emptied first. */
-export function buildPackage(to: string): void {
-  rmSync(to, { recursive: true, force: true });
-  mkdirSync(join(to, "bin"), { recursive: true });
-  const manifest = packageJson();
-  compile(ROOT, packageSources(), to);
-  const config: Config = JSON.parse(readFileSync(join(ROOT, "deno.json"), "utf8"));
-  declare(ROOT, Object.values(config.exports).map((path) => path.replace(/^\.\//, "")), to);
+/** Writes `bin/hawser.js` into the package at `to`. */
+export function writeCommand(to: string): void {
   const bin = join(to, "bin/hawser.js");
+  mkdirSync(dirname(bin), { recursive: true });
   writeFileSync(
     bin,
     '#!/usr/bin/env node\nimport { runCommand } from "../src/cli/mod.js";\n\nawait runCommand();\n',
   );
   chmodSync(bin, 0o755);
+}
+
+/** Writes the package into `to`, which is emptied first. */
+export function buildPackage(to: string): void {
+  rmSync(to, { recursive: true, force: true });
+  const manifest = packageJson();
+  compile(ROOT, packageSources(), to);
+  const config: Config = JSON.parse(readFileSync(join(ROOT, "deno.json"), "utf8"));
+  declare(ROOT, Object.values(config.exports).map((path) => path.replace(/^\.\//, "")), to);
+  writeCommand(to);
   writeFileSync(join(to, "package.json"), JSON.stringify(manifest, null, 2) + "\n");
   for (const file of ["README.md", "LICENSE", "CHANGELOG.md"]) copyFileSync(join(ROOT, file), join(to, file));
 }

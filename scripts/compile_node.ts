@@ -43,14 +43,22 @@ export function filesBelow(root: string, folder: string, ending: string): string
 /**
  * Compiles `files` (relative to `from`) into the same places below `to`, with source maps that name the source as the
  * file beside the output: as it is in the project. The text of the sources is not there, for it would double the size.
+ * `prepare` may change a source before.
  */
-export function compile(from: string, files: readonly string[], to: string): void {
+export function compile(
+  from: string,
+  files: readonly string[],
+  to: string,
+  prepare: (file: string, text: string) => string = (_, text) => text,
+): void {
   for (const file of files) {
-    const text = readFileSync(join(from, file), "utf8");
-    const { outputText, sourceMapText } = ts.transpileModule(text, {
-      fileName: basename(file),
-      compilerOptions: { ...OPTIONS, sourceMap: true, removeComments: true },
-    });
+    const { outputText, sourceMapText } = ts.transpileModule(
+      prepare(file, readFileSync(join(from, file), "utf8")),
+      {
+        fileName: basename(file),
+        compilerOptions: { ...OPTIONS, sourceMap: true, removeComments: true },
+      },
+    );
     write(join(to, replaceEnding(file, ".js")), outputText);
     write(join(to, replaceEnding(file, ".js.map")), sourceMapText!);
   }

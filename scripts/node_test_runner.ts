@@ -1,6 +1,7 @@
 /**
- * Runs compiled test files on Node: a thin shim of `Deno.test`, without sanitizers and permissions. Started by
- * `test_node.ts`, one process per file; prints a line per failure and the counts as JSON at the end.
+ * Runs the tests of one compiled file on Node: with the shim of `Deno.test`, and a leak check as Deno's. Started by
+ * `test_node.ts`, one process per file. Arguments: the file, and a JSON list of the names of tests to leave out. Prints
+ * what fails as text and the result as JSON in its last line.
  *
  * @module
  */
@@ -8,42 +9,62 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import process from "node:process";
 import { pathToFileURL } from "node:url";
+import { type Definition, definitions, type TestContext } from "./node_deno.ts";
 
-type TestBody = (context: TestContext) => void | Promise<void>;
+/** A test that takes longer hangs, ms. */
+const TIME_LIMIT = 180_000;
+/** What a test closed may take this long to be gone, ms. */
+const LEAK_GRACE = 1000;
+/** Kinds of resources that no test may leave behind, in Node's words. */
+const RESOURCES = /^(Timeout|UDPWrap|TCP.*Wrap|Pipe.*Wrap|ProcessWrap|FSEventWrap|MessagePort)$/;
 
-interface TestContext {
-  readonly name: string;
-  step(name: string, body: TestBody): Promise<boolean>;
+/** What came of a file. The names are those of the tests that were asked to be left out, and are there. */
+export interface FileResult {
+  passed: number;
+  failed: number;
+  leftOut: string[];
 }
 
-interface Definition {
-  readonly name: string;
-  readonly fn: TestBody;
-  readonly ignore?: boolean;
+const current = new AsyncLocalStorage<string>();
+const result: FileResult = { passed: 0, failed: 0, leftOut: [] };
+
+function fail(name: string, error: unknown): void {
+  result.failed++;
+  console.log(`FAILED ${name}\n${(error as Error)?.stack ?? error}`);
 }
 
-/** A test that takes longer hangs. */
-const TIME_LIMIT = 120_000;
-
-/** Tests that do not apply, by their names, with the reason. */
-const LEFT_OUT: readonly (readonly [RegExp, string])[] = [
-  [/permission.*names the flag/, "Deno's permissions, which Deno's runner takes away"],
-];
-
-const definitions: Definition[] = [];
-
-/** The forms of `Deno.test` that the tests use. */
-function test(first: string | Definition, second?: TestBody | Partial<Definition>, third?: TestBody): void {
-  if (typeof first !== "string") definitions.push(first);
-  else if (typeof second === "function") definitions.push({ name: first, fn: second });
-  else definitions.push({ ...second, name: first, fn: third! });
+/** What keeps the process alive, by kind. */
+function resources(): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const kind of process.getActiveResourcesInfo()) {
+    if (RESOURCES.test(kind)) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  }
+  return counts;
 }
 
-async function runOne({ name, fn }: Definition): Promise<void> {
+/** What is there now and was not before, such as `1 Timeout`; empty when all is gone. */
+function leaks(before: ReadonlyMap<string, number>): string[] {
+  return [...resources()].flatMap(([kind, count]) => {
+    const more = count - (before.get(kind) ?? 0);
+    return more > 0 ? [`${more} ${kind}`] : [];
+  });
+}
+
+const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+async function assertNothingLeft(before: ReadonlyMap<string, number>): Promise<void> {
+  const end = performance.now() + LEAK_GRACE;
+  while (leaks(before).length > 0) {
+    if (performance.now() > end) throw new Error(`Leak: the test leaves ${leaks(before).join(", ")} behind`);
+    await nextTurn();
+  }
+}
+
+async function runLimited({ name, fn }: Definition): Promise<void> {
   const context: TestContext = {
     name,
     step: async (stepName, body) => {
-      await runOne({ name: `${name} ... ${stepName}`, fn: body });
+      await body({ ...context, name: stepName });
       return true;
     },
   };
@@ -58,37 +79,29 @@ async function runOne({ name, fn }: Definition): Promise<void> {
   }
 }
 
-const current = new AsyncLocalStorage<string>();
-const counts = { passed: 0, failed: 0, ignored: 0 };
-
-function fail(name: string, error: unknown): void {
-  counts.failed++;
-  console.log(`FAILED ${name}\n${(error as Error)?.stack ?? error}`);
+async function runOne(definition: Definition): Promise<void> {
+  try {
+    await nextTurn();
+    const before = resources();
+    await current.run(definition.name, () => runLimited(definition));
+    if (definition.sanitizeResources !== false) await assertNothingLeft(before);
+    result.passed++;
+  } catch (error) {
+    fail(definition.name, error);
+  }
 }
 
 process.on(
   "unhandledRejection",
   (error) => fail(`${current.getStore() ?? "?"} (unhandled rejection)`, error),
 );
-(globalThis as unknown as { Deno: unknown }).Deno = { test, build: { os: process.platform } };
-await import(pathToFileURL(process.argv[2]).href);
-// The library must not take Node for Deno.
-delete (globalThis as { Deno?: unknown }).Deno;
 
+const [file, leftOutJson] = process.argv.slice(2);
+const leftOut: string[] = JSON.parse(leftOutJson);
+await import(pathToFileURL(file).href);
 for (const definition of definitions) {
-  const reason = LEFT_OUT.find(([name]) => name.test(definition.name))?.[1] ??
-    (definition.ignore ? "left out on every runtime" : undefined);
-  if (reason !== undefined) {
-    console.log(`left out "${definition.name}": ${reason}`);
-    counts.ignored++;
-    continue;
-  }
-  try {
-    await current.run(definition.name, () => runOne(definition));
-    counts.passed++;
-  } catch (error) {
-    fail(definition.name, error);
-  }
+  if (definition.ignore || leftOut.includes(definition.name)) result.leftOut.push(definition.name);
+  else await runOne(definition);
 }
-console.log(JSON.stringify(counts));
-process.exit(counts.failed === 0 ? 0 : 1);
+console.log(JSON.stringify(result));
+process.exit(result.failed === 0 ? 0 : 1);

@@ -7,7 +7,7 @@
 
 import { bech32m } from "@scure/base";
 import { DecodeError, FileSystemError, InvalidArgumentError } from "../errors.ts";
-import { errorCode, fileError } from "../runtime/file_errors.ts";
+import { DENIED_BY_NODE, errorCode, fileError } from "../runtime/file_errors.ts";
 import { closeSync, fstatSync, fsyncSync, openSync, readSync, writeSync } from "../runtime/files.ts";
 import { hostPlatform } from "../runtime/host.ts";
 
@@ -80,7 +80,7 @@ export function createKeyFile(path: string, secret: Uint8Array): boolean {
     const file = openSync(path, "wx", 0o600);
     try {
       writeSync(file, new TextEncoder().encode(encodeKeyFile(secret)));
-      fsyncSync(file);
+      sync(file);
     } finally {
       closeSync(file);
     }
@@ -88,6 +88,15 @@ export function createKeyFile(path: string, secret: Uint8Array): boolean {
   } catch (error) {
     if (errorCode(error) === "EEXIST") return false;
     throw keyFileError("Make", path, error);
+  }
+}
+
+/** Sees to it that the key outlasts a loss of power, where that is permitted: Node's permission model does not. */
+function sync(file: number): void {
+  try {
+    fsyncSync(file);
+  } catch (error) {
+    if (errorCode(error) !== DENIED_BY_NODE) throw error;
   }
 }
 

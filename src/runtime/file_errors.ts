@@ -10,6 +10,9 @@ import { DiskFullError, FileSystemError, HawserError, PermissionDeniedError } fr
 /** Codes that say there is no room: no space left, or the user's quota is used up. */
 const FULL_CODES: readonly string[] = ["ENOSPC", "EDQUOT"];
 
+/** Code of what Node's permission model refuses. */
+export const DENIED_BY_NODE = "ERR_ACCESS_DENIED";
+
 /** What a failed call may carry: Node's fields, and those of its permission model. */
 interface SystemError extends Error {
   readonly code?: unknown;
@@ -45,7 +48,9 @@ export function fileError(error: unknown, action: string, path: string, scope: s
     );
   }
   const code = errorCode(error);
-  const message = `${action} "${path}": ${code ?? system?.message ?? String(error)}`;
+  // What Node's permission model forbids altogether, such as syncs, it explains in words.
+  const problem = code === DENIED_BY_NODE ? system.message : code ?? system?.message ?? String(error);
+  const message = `${action} "${path}": ${problem}`;
   const full = code !== undefined && FULL_CODES.includes(code);
   return new (full ? DiskFullError : FileSystemError)(message, path, code, { cause: error });
 }
@@ -55,6 +60,7 @@ function missingPermission(error: SystemError): string | undefined {
   if (error?.name === "NotCapable") {
     return /--allow-(?:read|write|all)/.exec(error.message)?.[0] ?? "--allow-read";
   }
-  if (errorCode(error) !== "ERR_ACCESS_DENIED") return undefined;
-  return error.permission === "FileSystemWrite" ? "--allow-fs-write" : "--allow-fs-read";
+  if (errorCode(error) !== DENIED_BY_NODE) return undefined;
+  if (error.permission === "FileSystemWrite") return "--allow-fs-write";
+  return error.permission === "FileSystemRead" ? "--allow-fs-read" : undefined;
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { parse } from "node:path";
 import process from "node:process";
 import type { PermissionQueries } from "./permissions.ts";
 
@@ -17,24 +18,25 @@ function model(): ProcessPermission | undefined {
   return (process as { permission?: ProcessPermission }).permission;
 }
 
-function has(scope: string, path?: string): boolean {
-  const asked = model();
-  return asked === undefined || (path === undefined ? asked.has(scope) : asked.has(scope, path));
+/** Without `path`, whether there are no limits: asked so, Node 20 says yes to programs that may read one folder. */
+function mayUse(scope: "fs.read" | "fs.write", path: string = parse(process.cwd()).root): boolean {
+  return model()?.has(scope, path) ?? true;
 }
 
 /** The flag for sockets, which Node has since version 25: before, its permission model leaves them alone. */
 const NETWORK_FLAG = "--allow-net";
 
-function hasNetwork(): boolean {
-  return !process.allowedNodeEnvironmentFlags.has(NETWORK_FLAG) || has("net");
+function mayUseSockets(): boolean {
+  const asked = model();
+  return asked === undefined || !process.allowedNodeEnvironmentFlags.has(NETWORK_FLAG) || asked.has("net");
 }
 
 /** What Node allows this process. */
 export const permissions: PermissionQueries = {
-  mayRead: (path) => has("fs.read", path),
-  mayWrite: (path) => has("fs.write", path),
-  mayReadFreeSpace: () => has("fs.read"),
-  mayUseNetwork: () => model() === undefined || hasNetwork(),
+  mayRead: (path) => mayUse("fs.read", path),
+  mayWrite: (path) => mayUse("fs.write", path),
+  mayReadFreeSpace: () => mayUse("fs.read"),
+  mayUseNetwork: mayUseSockets,
   networkFlag: () => NETWORK_FLAG,
   readFlag: (path) => `--allow-fs-read=${path ?? "*"}`,
   writeFlag: (path) => `--allow-fs-write=${path ?? "*"}`,

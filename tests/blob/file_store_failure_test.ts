@@ -146,6 +146,9 @@ Deno.test("file errors: what the system says becomes the library's error", { per
   const node = make({ code: "ERR_ACCESS_DENIED", permission: "FileSystemWrite" });
   assert(node instanceof PermissionDeniedError);
   assert.deepEqual(node.flags, ["--allow-fs-write=/d"]);
+  const forbidden = make({ code: "ERR_ACCESS_DENIED", permission: "" });
+  assert(forbidden instanceof FileSystemError && !(forbidden instanceof PermissionDeniedError));
+  assert.equal(forbidden.message, 'Write "/d/f": text');
   assert.equal(fileError(other, "Read", "/x"), other, "an error of the library stays as it is");
   assert.equal(fileError("odd", "Read", join("/x")).message, 'Read "/x": odd');
 });

@@ -5,6 +5,7 @@ import { FileBlobStore } from "../../src/blob/file_store.ts";
 import { nobleBlake3 } from "../../src/crypto/blake3.ts";
 import { LockedError } from "../../src/errors.ts";
 import { patterned } from "../support/patterned.ts";
+import { isNode } from "../support/runtime.ts";
 import { seeded } from "../support/seeded.ts";
 import { tempPermissions, withTempDir } from "../support/temp.ts";
 
@@ -17,7 +18,8 @@ function start(
   path: string,
   firstSize: number,
 ): { process: Deno.ChildProcess; lines: AsyncGenerator<string> } {
-  const rights = [`--allow-read=${path}`, `--allow-write=${path}`];
+  // Node's permission model forbids syncs.
+  const rights = isNode ? ["--allow-all"] : [`--allow-read=${path}`, `--allow-write=${path}`];
   const process = new Deno.Command(deno, {
     args: ["run", "--quiet", "--no-prompt", "--cached-only", ...rights, child, path, String(firstSize)],
     stdout: "piped",

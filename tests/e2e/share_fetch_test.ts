@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from "nod
 import { join } from "node:path";
 import { decodeTicket, encodeTicket } from "../../src/wire/ticket.ts";
 import { startNode, until } from "../mesh/nodes.ts";
+import { isNode, ownFlag } from "../support/runtime.ts";
 import { withTempDir } from "../support/temp.ts";
 import { compareTrees, makeSeedTree, makeTree, namesIn, pattern } from "../support/tree.ts";
 import { assertDone, fetch, hawser, NET, permissions, readWrite, RunningProcess, share } from "./command.ts";
@@ -87,17 +88,19 @@ Deno.test(
       const { process, shared } = await share(from);
       await using _sharing = process;
       const dest = join(to, "dest");
-      const cases: [string[], RegExp][] = [
-        [[NET, `--allow-read=${to}`], new RegExp(`--allow-write=${to}`)],
-        [[NET, `--allow-write=${to}`], new RegExp(`--allow-read=${to}`)],
-        [readWrite(to), /--allow-net=127\.0\.0\.1/],
-        [["--allow-net=127.0.0.1:1", ...readWrite(to)], /--allow-net=127\.0\.0\.1/],
+      const cases: [string[], string][] = [
+        [[NET, `--allow-read=${to}`], `--allow-write=${to}`],
+        [[NET, `--allow-write=${to}`], `--allow-read=${to}`],
+        [readWrite(to), NET],
       ];
-      await Promise.all(cases.map(async ([flags, message]) => {
+      // Node does not tell addresses apart, and older ones leave sockets alone.
+      if (!isNode) cases.push([["--allow-net=127.0.0.1:1", ...readWrite(to)], NET]);
+      await Promise.all(cases.map(async ([flags, missing]) => {
+        if (ownFlag(missing) === "") return;
         await using fetching = hawser(flags, "fetch", shared.ticket, dest);
         const { code, stderr } = await fetching.ended;
         assert.equal(code, 1, stderr);
-        assert.match(stderr, message);
+        assert(stderr.includes(ownFlag(missing)), stderr);
         assert.equal(stderr.trim().split("\n").length, 1, stderr);
       }));
       assert.deepEqual(namesIn(to), []);
