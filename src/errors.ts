@@ -280,8 +280,15 @@ export class SessionClosedError extends HawserError {
    *
    * @param code error code of CONNECTION_CLOSE.
    * @param remote whether the peer closed it.
+   * @param reason text for people that came with the code.
    */
-  constructor(message: string, readonly code: number, readonly remote: boolean, options?: ErrorOptions) {
+  constructor(
+    message: string,
+    readonly code: number,
+    readonly remote: boolean,
+    readonly reason: string,
+    options?: ErrorOptions,
+  ) {
     super(message, options);
   }
 }

@@ -9,6 +9,7 @@ import type { HawserError } from "../errors.ts";
 import { StreamResetError } from "../errors.ts";
 import { ErrorCode } from "../transport/config.ts";
 import type { Stream } from "../transport/stream.ts";
+import { checkErrorCode } from "./error_code.ts";
 
 /** A bidirectional stream between two nodes. */
 export class MeshStream {
@@ -57,8 +58,13 @@ export class MeshStream {
     return this.#writable ??= writableOf(this.transport);
   }
 
-  /** Gives up both directions. @param code application error code that the peer sees. */
+  /**
+   * Gives up both directions. Throws `InvalidArgumentError` when the code is no whole number from 0 to 2^53 - 1.
+   *
+   * @param code error code that the peer sees in its `StreamResetError`; applications use `ErrorCode.APPLICATION` and up.
+   */
   abort(code: number = ErrorCode.CANCELLED): void {
+    checkErrorCode("Abort stream", code);
     const error = new StreamResetError(`Use stream ${this.id}: given up here with code ${code}`, code, false);
     this.transport.abort(code);
     this.transport.fail(error);

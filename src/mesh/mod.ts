@@ -8,6 +8,7 @@ export * from "./node.ts";
 export type { NodeOptions, PeerInfo } from "./node_options.ts";
 export {
   APPLICATION_PROTOCOL,
+  type DatagramMetrics,
   type OpenStreamOptions,
   Session,
   type SessionCloseInfo,

@@ -73,6 +73,11 @@ export function checkNodeOptions(options: NodeOptions): CheckedNodeOptions {
       `Start node: idleTimeout is ${transport.idleTimeout}, want milliseconds from 0`,
     );
   }
+  if (!(transport.datagramQueue >= 0)) {
+    throw new InvalidArgumentError(
+      `Start node: datagramQueue is ${transport.datagramQueue}, want bytes from 0`,
+    );
+  }
   let listen: Address;
   try {
     listen = parseAddress(options.listen ?? DEFAULT_LISTEN, 0);

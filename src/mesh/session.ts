@@ -12,6 +12,8 @@ import { ErrorCode } from "../transport/config.ts";
 import type { SessionEnd } from "../transport/session_end.ts";
 import type { Stream } from "../transport/stream.ts";
 import { AsyncQueue } from "./async_queue.ts";
+import { DatagramInbox } from "./datagram_inbox.ts";
+import { checkErrorCode } from "./error_code.ts";
 import { MeshStream } from "./mesh_stream.ts";
 import type { MeshNode, StreamHandler } from "./node.ts";
 import { monotonicNow } from "./socket_loop.ts";
@@ -62,6 +64,20 @@ export interface SessionMetrics {
   readonly datagramSize: number;
   /** Open streams. */
   readonly streams: number;
+  /** Unreliable datagrams. */
+  readonly datagrams: DatagramMetrics;
+}
+
+/** What became of the unreliable datagrams of a session; what is lost on the way is in none of these. */
+export interface DatagramMetrics {
+  /** Put into packets. */
+  readonly sent: number;
+  /** Given to `sendDatagram` and never sent: newer ones took their room, or the path came to carry less. */
+  readonly unsent: number;
+  /** Arrived. */
+  readonly received: number;
+  /** Arrived and never read: newer ones took their room. */
+  readonly unread: number;
 }
 
 /** One session with one peer. */
@@ -74,6 +90,7 @@ export class Session implements AsyncDisposable {
     this.#refusing = true;
     for (const stream of left) stream.abort(ErrorCode.UNKNOWN_PROTOCOL);
   });
+  readonly #inbox: DatagramInbox;
   #refusing = false;
   /** Streams that came before `authorize` answered. */
   #held: Stream[] | undefined;
@@ -97,7 +114,9 @@ export class Session implements AsyncDisposable {
     this.closed = new Promise((r) => resolve = r);
     this.#resolveClosed = resolve;
     this.#held = held ? [] : undefined;
+    this.#inbox = new DatagramInbox(connection.owner.transport.datagramQueue);
     connection.events = {
+      onDatagram: (bytes) => this.#inbox.push(bytes),
       onStream: (stream) => this.#onStream(stream),
       onEnd: (end) => this.#onEnd(end),
     };
@@ -169,8 +188,61 @@ export class Session implements AsyncDisposable {
     return this.#incoming;
   }
 
-  /** Ends the session at once: open streams fail on both sides. */
+  /**
+   * Longest datagram that {@linkcode Session.sendDatagram} takes now, bytes; 0 when the peer takes none. At least 1165
+   * once the peer takes any; rises as the path proves to carry more, and may fall again.
+   */
+  get maxDatagramPayload(): number {
+    return this.connection.session!.datagrams.maxPayload;
+  }
+
+  /**
+   * Sends bytes (copied: the array may be reused) that need not arrive: at most once, in no certain order, as one piece
+   * (RFC 9221). They go before streams, as far as congestion control lets them; while it does not, the oldest make room
+   * for newer ones (`TransportOptions.datagramQueue`).
+   *
+   * Throws `LimitExceededError` above {@linkcode Session.maxDatagramPayload}, `UnsupportedError` when the peer takes no
+   * datagrams, the session's error once it ended.
+   *
+   * ```ts
+   * import { MeshNode } from "@hawser/mesh";
+   *
+   * const psk = crypto.getRandomValues(new Uint8Array(32));
+   * await using server = await MeshNode.start({ psk, listen: "127.0.0.1:0" });
+   * await using client = await MeshNode.start({ psk, listen: "127.0.0.1:0" });
+   * const incoming = server.incoming();
+   * const session = await client.connect({ id: server.id, addresses: server.addresses });
+   * session.sendDatagram(new TextEncoder().encode("pointer 12 34"));
+   * const { value: accepted } = await incoming.next();
+   * for await (const datagram of accepted.datagrams()) {
+   *   console.log(new TextDecoder().decode(datagram)); // pointer 12 34
+   *   break;
+   * }
+   * ```
+   */
+  sendDatagram(bytes: Uint8Array): void {
+    if (this.#end !== undefined) throw this.#end.error;
+    this.connection.session!.datagrams.send(bytes.slice());
+  }
+
+  /**
+   * Datagrams from the peer, until the session ends. Those that nobody takes wait within a bound
+   * (`TransportOptions.datagramQueue`): the oldest make room for newer ones, and {@linkcode Session.metrics} counts them.
+   * Each goes to one loop; leaving a loop leaves the rest to the next.
+   */
+  datagrams(): AsyncIterableIterator<Uint8Array> {
+    return this.#inbox.iterate();
+  }
+
+  /**
+   * Ends the session at once: open streams fail on both sides, with this code and reason in the error. Throws
+   * `InvalidArgumentError` when the code is no whole number from 0 to 2^53 - 1.
+   *
+   * @param code what the peer sees; applications use `ErrorCode.APPLICATION` and up.
+   * @param reason text for people, at most 512 bytes of UTF-8 of it are sent.
+   */
   close(code: number = ErrorCode.NO_ERROR, reason = ""): Promise<SessionCloseInfo> {
+    checkErrorCode("Close session", code);
     this.connection.session!.close(code, reason, monotonicNow());
     return this.closed;
   }
@@ -182,7 +254,8 @@ export class Session implements AsyncDisposable {
 
   /** Figures of the session. */
   metrics(): SessionMetrics {
-    const { recovery, mtu, streams } = this.connection.session!;
+    const { recovery, mtu, streams, datagrams } = this.connection.session!;
+    const { received, unread } = this.#inbox;
     return {
       peer: this.peerName,
       smoothedRtt: recovery.rtt.smoothed,
@@ -192,6 +265,7 @@ export class Session implements AsyncDisposable {
       packetsLost: recovery.lostPackets,
       datagramSize: mtu.size,
       streams: streams.size,
+      datagrams: { sent: datagrams.sent, unsent: datagrams.unsent, received, unread },
     };
   }
 
@@ -232,6 +306,7 @@ export class Session implements AsyncDisposable {
     this.#end = end;
     this.#held = undefined;
     this.#incoming.end();
+    this.#inbox.end();
     this.node.onSessionEnd(this);
     this.#resolveClosed({ code: end.code, reason: end.reason, remote: end.remote, error: end.error });
   }

@@ -14,6 +14,8 @@ export const LOOPBACK_PROBE_SIZES: readonly number[] = [4096, 16384, 61440];
 export const MAX_PROBES = 3;
 /** Probe time-outs in a row after which packets shrink to the base size: the path may have become a black hole. */
 export const BLACK_HOLE_TIMEOUTS = 3;
+/** Longest DATAGRAM frame taken: any that fits a packet (RFC 9221 §3 recommends this number). */
+export const MAX_DATAGRAM_FRAME = 65_535;
 /** Largest datagram this implementation builds or receives. */
 export const MAX_DATAGRAM_SIZE = 65507;
 
@@ -116,6 +118,11 @@ export interface TransportOptions {
   readonly maxStreamWindow: number;
   /** Streams that a peer may have open. @default 1024 */
   readonly maxStreams: number;
+  /**
+   * Unreliable datagrams that wait to be sent, and those that wait to be read: bytes of each, 64 more counted for each
+   * datagram. The oldest goes when there is no room. 0 takes none from peers. @default 256 KiB
+   */
+  readonly datagramQueue: number;
   /** Program name and version told to peers. @default "hawser" */
   readonly agent: string;
 }
@@ -131,12 +138,13 @@ export const DEFAULT_TRANSPORT: TransportOptions = {
   streamWindow: 1024 * 1024,
   maxStreamWindow: 16 * 1024 * 1024,
   maxStreams: 1024,
+  datagramQueue: 256 * 1024,
   agent: "hawser",
 };
 
 /**
  * Codes of CONNECTION_CLOSE, RESET_STREAM and STOP_SENDING. Below 0x100 the transport errors of RFC 9000 §20.1 with
- * their numbers, from 0x100 ours.
+ * their numbers, from 0x100 ours, from 0x1000 (`APPLICATION`) the application's own.
  */
 export const ErrorCode = {
   NO_ERROR: 0x00,
@@ -157,4 +165,6 @@ export const ErrorCode = {
   CANCELLED: 0x103,
   /** The session's silence exceeded the idle time-out; never sent. */
   IDLE_TIMEOUT: 0x104,
+  /** The first code that the library leaves to applications; they may use all up to 2^53 - 1. */
+  APPLICATION: 0x1000,
 } as const;

@@ -22,8 +22,9 @@ import {
 import type { Counters } from "./counters.ts";
 import type { HandshakeResult, InitiatorHandshake } from "./handshake.ts";
 import { ReplayWindow } from "./replay_window.ts";
-import { type SessionEvents, SessionState } from "./session.ts";
+import { SessionState } from "./session.ts";
 import type { SessionEnd } from "./session_end.ts";
+import type { SessionEvents } from "./session_events.ts";
 import type { Stream } from "./stream.ts";
 import type { Timed } from "./timer_queue.ts";
 
@@ -35,6 +36,8 @@ export interface ConnectionEvents {
   onOvertaken?(by: Connection): void;
   /** The peer opened a stream. */
   onStream?(stream: Stream): void;
+  /** The peer sent an unreliable datagram; the bytes are the owner's. */
+  onDatagram?(bytes: Uint8Array): void;
   /** The handshake failed or the session ended. */
   onEnd?(end: SessionEnd): void;
 }
@@ -282,6 +285,11 @@ export class Connection implements SessionEvents, Timed {
   /** See {@linkcode SessionEvents}. */
   onStream(stream: Stream): void {
     this.events.onStream?.(stream);
+  }
+
+  /** See {@linkcode SessionEvents}. */
+  onDatagram(bytes: Uint8Array): void {
+    this.events.onDatagram?.(bytes);
   }
 
   /** See {@linkcode SessionEvents}. */

@@ -26,7 +26,9 @@ import {
   SHORT_PATH_RTT,
   type TransportOptions,
 } from "./config.ts";
+import { Closing } from "./closing.ts";
 import { Cubic } from "./congestion.ts";
+import { type DatagramContext, Datagrams } from "./datagrams.ts";
 import { Liveness } from "./liveness.ts";
 import { Pacer } from "./pacer.ts";
 import { PathMtu } from "./path_mtu.ts";
@@ -40,30 +42,21 @@ import {
   type SessionEnd,
   violationOf,
 } from "./session_end.ts";
+import type { SessionEvents } from "./session_events.ts";
 import type { Stream } from "./stream.ts";
 import { StreamSet, type StreamSetContext } from "./streams.ts";
-
-/** What a session tells its owner. */
-export interface SessionEvents {
-  /** The peer opened a stream. */
-  onStream(stream: Stream): void;
-  /** The session ended; streams have been told. */
-  onEnd(end: SessionEnd): void;
-  /** Something is to be sent: poll soon. */
-  onWake(): void;
-}
 
 /** PATH_RESPONSEs that wait to be sent; more challenges than these are not answered. */
 const MAX_PATH_RESPONSES = 8;
 /** Bytes of a data packet besides its frames. */
 export const PACKET_OVERHEAD: number = DATA_HEADER + TAG_LENGTH;
 
-type Phase = "open" | "closing" | "draining" | "gone";
-
 /** One session with one peer. */
-export class SessionState implements FrameHandler, StreamSetContext {
+export class SessionState implements FrameHandler, StreamSetContext, DatagramContext {
   /** Its streams. */
   readonly streams: StreamSet;
+  /** Its unreliable datagrams. */
+  readonly datagrams: Datagrams;
   /** Loss detection and congestion. */
   readonly recovery: Recovery;
   /** Datagram size of the path. */
@@ -75,14 +68,10 @@ export class SessionState implements FrameHandler, StreamSetContext {
   readonly #pacer = new Pacer();
   readonly #reader = new VarintReader(new Uint8Array());
   readonly #liveness: Liveness;
-  #phase: Phase = "open";
+  readonly #closing = new Closing();
   #pingPending = false;
   #pathResponses: Uint8Array[] = [];
   #paceUntil = Infinity;
-  #closeFrame: { code: number; reason: string } | undefined;
-  #closePending = false;
-  #packetsWhileClosing = 0;
-  #goneAt = Infinity;
   #packetElicits = false;
   #packetRefused = false;
   #defect: { readonly error: unknown } | undefined;
@@ -107,18 +96,19 @@ export class SessionState implements FrameHandler, StreamSetContext {
     this.recovery.peerMaxAckDelay = peer.maxAckDelay;
     this.recovery.peerReceiveBuffer = peer.receiveBuffer;
     this.streams = new StreamSet(this, initiator, options, peer);
+    this.datagrams = new Datagrams(this, peer.maxDatagramFrameSize, options.datagramQueue);
     // Key confirmation: an initiator's first packet tells the responder that the handshake is complete.
     this.#pingPending = initiator;
   }
 
   /** Whether streams can still be used. */
   get isOpen(): boolean {
-    return this.#phase === "open";
+    return this.#closing.phase === "open";
   }
 
   /** Whether nothing more will be sent or expected: the owner forgets the session. */
   get isGone(): boolean {
-    return this.#phase === "gone";
+    return this.#closing.phase === "gone";
   }
 
   /** When a valid packet last arrived. */
@@ -129,6 +119,11 @@ export class SessionState implements FrameHandler, StreamSetContext {
   /** Smoothed round-trip time, milliseconds. */
   get smoothedRtt(): number {
     return this.recovery.rtt.smoothed;
+  }
+
+  /** See {@linkcode DatagramContext}. */
+  get packetRoom(): number {
+    return this.mtu.size - PACKET_OVERHEAD;
   }
 
   /** Asks the peer for a sign of life. */
@@ -152,13 +147,16 @@ export class SessionState implements FrameHandler, StreamSetContext {
     this.events.onStream(stream);
   }
 
+  /** See {@linkcode DatagramContext}. */
+  onIncomingDatagram(bytes: Uint8Array): void {
+    this.events.onDatagram(bytes);
+  }
+
   /** Closes with CONNECTION_CLOSE and stays for three probe time-outs to answer stragglers (RFC 9000 §10.2.1). */
   close(code: number, reason: string, now: number, error?: HawserError): void {
-    if (this.#phase !== "open") return;
+    if (!this.isOpen) return;
     this.now = now;
-    this.#closeFrame = { code, reason };
-    this.#closePending = true;
-    this.#leave("closing", now);
+    this.#closing.close({ code, reason }, now, this.#pto);
     this.#end(endByUs(code, reason, error));
     this.wake();
   }
@@ -168,12 +166,10 @@ export class SessionState implements FrameHandler, StreamSetContext {
    * ever did; a peer that restarted does not know the session any more, so nothing is waited for.
    */
   replace(now: number, tellPeer: boolean): void {
-    if (this.#phase !== "open") return;
-    this.#phase = tellPeer ? "closing" : "gone";
-    this.#goneAt = now;
-    this.#closeFrame = { code: ErrorCode.SESSION_REPLACED, reason: "replaced" };
-    this.#closePending = true;
-    this.#end(endByReplacement());
+    if (!this.isOpen) return;
+    const end = endByReplacement();
+    this.#closing.vanish(now, tellPeer ? end : undefined);
+    this.#end(end);
   }
 
   // --- input ---
@@ -185,12 +181,8 @@ export class SessionState implements FrameHandler, StreamSetContext {
   receive(packetNumber: number, plaintext: Uint8Array, size: number, now: number): boolean {
     this.now = now;
     this.#liveness.onReceived(now);
-    if (this.#phase === "closing") {
-      // RFC 9000 §10.2.1: answer ever more rarely.
-      const n = ++this.#packetsWhileClosing;
-      if ((n & (n - 1)) === 0) this.#closePending = true;
-    }
-    if (this.#phase !== "open") return true;
+    this.#closing.onPacket();
+    if (!this.isOpen) return true;
     this.#packetElicits = this.#packetRefused = false;
     this.#packetLength = plaintext.length;
     try {
@@ -216,7 +208,7 @@ export class SessionState implements FrameHandler, StreamSetContext {
 
   /** When {@linkcode SessionState.onTimeout} is due; `Infinity` when never. */
   get deadline(): number {
-    if (this.#phase !== "open") return this.isGone ? Infinity : this.#goneAt;
+    if (!this.isOpen) return this.#closing.deadline;
     return Math.min(
       this.recovery.deadline,
       this.#acks.deadline,
@@ -229,12 +221,9 @@ export class SessionState implements FrameHandler, StreamSetContext {
   /** The deadline passed. The caller drained the socket before, so that a stalled event loop judges nothing lost. */
   onTimeout(now: number): void {
     this.now = now;
-    if (this.#phase !== "open") {
-      if (now >= this.#goneAt) this.#phase = "gone";
-      return;
-    }
+    if (!this.isOpen) return this.#closing.onTimeout(now);
     if (now >= this.#idleDeadline) {
-      this.#phase = "gone";
+      this.#closing.vanish(now);
       this.#end(endBySilence(now - this.lastReceivedAt, this.#liveness.idleTimeout));
       return;
     }
@@ -257,7 +246,7 @@ export class SessionState implements FrameHandler, StreamSetContext {
    */
   poll(out: Uint8Array, now: number): number {
     this.now = now;
-    if (this.#phase !== "open") return this.#pollClose(out, now);
+    if (!this.isOpen) return this.#pollClose(out, now);
     const probing = this.recovery.probesDue > 0;
     const blocked = !probing && !this.#maySend(now);
     const ackDue = this.#acks.deadline <= now;
@@ -267,6 +256,7 @@ export class SessionState implements FrameHandler, StreamSetContext {
     const frames: SentFrame[] = [];
     // An ACK rides along when there is anything else; alone it waits for its time.
     let at = this.#acks.pending || ackDue ? this.#writeAck(out, frames, now) : 0;
+    if (!blocked && sizeProbe === undefined && this.datagrams.isCrowdedOut(end - at)) at = frames.length = 0;
     const ackOnly = at;
     let elicits = false;
     if (!blocked) {
@@ -275,7 +265,9 @@ export class SessionState implements FrameHandler, StreamSetContext {
       } else {
         if (probing) this.#requeueOldest();
         at = this.#writePathResponses(out, at, end);
-        at = this.streams.writeFrames(out, at, end, frames);
+        at = this.streams.writeControl(out, at, end, frames);
+        if (this.datagrams.hasPending) at = this.datagrams.write(out, at, end, this.streams.hasPending);
+        at = this.streams.writeData(out, at, end, frames);
         if (this.#pingPending || (probing && at === ackOnly)) out[at++] = FrameType.PING;
         this.#pingPending = false;
       }
@@ -361,14 +353,15 @@ export class SessionState implements FrameHandler, StreamSetContext {
 
   /** See {@linkcode FrameHandler}. */
   onConnectionClose(code: number, reason: string): void {
-    if (this.#phase !== "open") return;
-    this.#leave("draining", this.now);
+    if (!this.isOpen) return;
+    this.#closing.drain(this.now, this.#pto);
     this.#end(endByPeer(code, reason));
   }
 
-  /** See {@linkcode FrameHandler}. Nobody takes unreliable events yet: they may be dropped (RFC 9221 §5). */
-  onDatagram(): void {
+  /** See {@linkcode FrameHandler}. */
+  onDatagram(data: Uint8Array): void {
     this.#packetElicits = true;
+    if (this.isOpen) this.datagrams.receive(data, this.#packetLength);
   }
 
   // --- recovery's answers ---
@@ -421,7 +414,8 @@ export class SessionState implements FrameHandler, StreamSetContext {
     if (short && recovery.bytesInFlight + size <= burst) return true;
     const at = this.#pacer.nextSendTime(now, size, recovery.window, recovery.rtt.smoothed, burst);
     if (at <= now) return true;
-    if (this.#pingPending || this.#pathResponses.length > 0 || this.streams.hasPending) this.#paceUntil = at;
+    const waiting = this.streams.hasPending || this.datagrams.hasPending;
+    if (waiting || this.#pingPending || this.#pathResponses.length > 0) this.#paceUntil = at;
     return false;
   }
 
@@ -479,22 +473,17 @@ export class SessionState implements FrameHandler, StreamSetContext {
   }
 
   #pollClose(out: Uint8Array, now: number): number {
-    if (!this.#closePending || this.#closeFrame === undefined) return 0;
-    this.#closePending = false;
-    if (now >= this.#goneAt) this.#phase = "gone";
+    const said = this.#closing.take(now);
+    if (said === undefined) return 0;
     this.nextPacketNumber++;
     // The peer learns what arrived before it learns that nothing more will: its last writes end well.
     const at = this.#acks.pending ? this.#writeAck(out, [], now) : 0;
-    return writeConnectionClose(out, at, this.#closeFrame.code, this.#closeFrame.reason);
-  }
-
-  #leave(phase: "closing" | "draining", now: number): void {
-    this.#phase = phase;
-    this.#goneAt = now + 3 * this.#pto;
+    return writeConnectionClose(out, at, said.code, said.reason);
   }
 
   #end(end: SessionEnd): void {
     this.streams.close(end.error);
+    this.datagrams.close(end.error);
     this.events.onEnd(end);
   }
 }

@@ -29,7 +29,7 @@ export interface SessionEnd {
 
 /** This side closed the session, because of `error` if there is one. */
 export function endByUs(code: number, reason: string, error?: HawserError): SessionEnd {
-  error ??= new SessionClosedError(`Use session: closed here${because(code, reason)}`, code, false);
+  error ??= new SessionClosedError(`Use session: closed here${because(code, reason)}`, code, false, reason);
   return { code, reason, remote: false, error };
 }
 
@@ -45,6 +45,7 @@ export function endByReplacement(): SessionEnd {
     "Use session: a newer one with the same peer replaced it",
     code,
     false,
+    "replaced",
   );
   return { code, reason: "replaced", remote: false, error };
 }
@@ -71,8 +72,8 @@ function errorOfPeer(code: number, reason: string): HawserError {
     return new NotAuthorizedError(`Connect: peer does not accept this node${words}`);
   }
   const message = `Use session: peer closed it${because(code, reason)}`;
-  if (code === ErrorCode.SESSION_REPLACED) return new SessionReplacedError(message, code, true);
-  return new SessionClosedError(message, code, true);
+  if (code === ErrorCode.SESSION_REPLACED) return new SessionReplacedError(message, code, true, reason);
+  return new SessionClosedError(message, code, true, reason);
 }
 
 function because(code: number, reason: string): string {

@@ -221,15 +221,50 @@ export class StreamSet implements StreamOwner {
 
   // --- frames to the peer ---
 
-  /** Whether {@linkcode StreamSet.writeFrames} would write anything. */
+  /** Whether {@linkcode StreamSet.writeControl} or {@linkcode StreamSet.writeData} would write anything. */
   get hasPending(): boolean {
     return this.#maxDataPending || this.#maxStreamsPending || this.#control.size > 0 ||
       this.#scheduler.hasReady(this.#isReady);
   }
 
-  /** Fills `out` from `at` to `end` with control frames and stream data; returns the offset after them. */
-  writeFrames(out: Uint8Array, at: number, end: number, frames: SentFrame[]): number {
-    at = this.#writeControl(out, at, end, frames);
+  /** Writes the control frames that are due from `at` to `end`; returns the offset after them. */
+  writeControl(out: Uint8Array, at: number, end: number, frames: SentFrame[]): number {
+    const bound = simpleFrameBound(3);
+    if (this.#maxDataPending && end - at >= bound) {
+      at = writeSimpleFrame(out, at, FrameType.MAX_DATA, this.#receiveWindow.limit);
+      frames.push({ kind: "max_data" });
+      this.#maxDataPending = false;
+    }
+    if (this.#maxStreamsPending && end - at >= bound) {
+      at = writeSimpleFrame(out, at, FrameType.MAX_STREAMS, this.#peerLimit);
+      frames.push({ kind: "max_streams" });
+      this.#maxStreamsPending = false;
+    }
+    for (const stream of this.#control) {
+      if (end - at < 3 * bound) return at;
+      this.#control.delete(stream);
+      const { sending, receiving, id } = stream;
+      if (sending.resetPending) {
+        at = writeSimpleFrame(out, at, FrameType.RESET_STREAM, id, sending.resetCode, sending.sentOffset);
+        frames.push({ kind: "reset_stream", stream });
+        sending.resetPending = false;
+      }
+      if (receiving.stopPending) {
+        at = writeSimpleFrame(out, at, FrameType.STOP_SENDING, id, receiving.stopCode!);
+        frames.push({ kind: "stop_sending", stream });
+        receiving.stopPending = false;
+      }
+      if (receiving.creditPending && receiving.state === "recv") {
+        at = writeSimpleFrame(out, at, FrameType.MAX_STREAM_DATA, id, receiving.window.limit);
+        frames.push({ kind: "max_stream_data", stream });
+        receiving.creditPending = false;
+      }
+    }
+    return at;
+  }
+
+  /** Fills `out` from `at` to `end` with stream data; returns the offset after it. */
+  writeData(out: Uint8Array, at: number, end: number, frames: SentFrame[]): number {
     while (end - at >= MIN_STREAM_ROOM) {
       const stream = this.#scheduler.next(this.#isReady);
       if (stream === undefined) break;
@@ -407,40 +442,5 @@ export class StreamSet implements StreamOwner {
     this.#peerLimit++;
     this.#maxStreamsPending = true;
     this.context.wake();
-  }
-
-  #writeControl(out: Uint8Array, at: number, end: number, frames: SentFrame[]): number {
-    const bound = simpleFrameBound(3);
-    if (this.#maxDataPending && end - at >= bound) {
-      at = writeSimpleFrame(out, at, FrameType.MAX_DATA, this.#receiveWindow.limit);
-      frames.push({ kind: "max_data" });
-      this.#maxDataPending = false;
-    }
-    if (this.#maxStreamsPending && end - at >= bound) {
-      at = writeSimpleFrame(out, at, FrameType.MAX_STREAMS, this.#peerLimit);
-      frames.push({ kind: "max_streams" });
-      this.#maxStreamsPending = false;
-    }
-    for (const stream of this.#control) {
-      if (end - at < 3 * bound) return at;
-      this.#control.delete(stream);
-      const { sending, receiving, id } = stream;
-      if (sending.resetPending) {
-        at = writeSimpleFrame(out, at, FrameType.RESET_STREAM, id, sending.resetCode, sending.sentOffset);
-        frames.push({ kind: "reset_stream", stream });
-        sending.resetPending = false;
-      }
-      if (receiving.stopPending) {
-        at = writeSimpleFrame(out, at, FrameType.STOP_SENDING, id, receiving.stopCode!);
-        frames.push({ kind: "stop_sending", stream });
-        receiving.stopPending = false;
-      }
-      if (receiving.creditPending && receiving.state === "recv") {
-        at = writeSimpleFrame(out, at, FrameType.MAX_STREAM_DATA, id, receiving.window.limit);
-        frames.push({ kind: "max_stream_data", stream });
-        receiving.creditPending = false;
-      }
-    }
-    return at;
   }
 }

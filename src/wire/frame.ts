@@ -239,6 +239,17 @@ export function writeStreamHeader(
   return writeVarint(out, at, length);
 }
 
+/** Bytes before the data of a DATAGRAM frame of `length` bytes. */
+export function datagramFrameOverhead(length: number): number {
+  return 1 + varintLength(length);
+}
+
+/** Writes everything of a DATAGRAM frame but its data; returns the offset at which the data goes. */
+export function writeDatagramHeader(out: Uint8Array, at: number, length: number): number {
+  out[at++] = FrameType.DATAGRAM | 1;
+  return writeVarint(out, at, length);
+}
+
 /** Writes PATH_CHALLENGE or PATH_RESPONSE with its 8 bytes. */
 export function writePathFrame(out: Uint8Array, at: number, type: number, data: Uint8Array): number {
   out[at++] = type;

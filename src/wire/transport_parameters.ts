@@ -27,6 +27,8 @@ export interface TransportParameters {
   readonly ackDelayExponent: number;
   /** Longest time that this side holds back an ACK, milliseconds. */
   readonly maxAckDelay: number;
+  /** Longest DATAGRAM frame that this side takes, bytes; 0 for none (RFC 9221 §3). */
+  readonly maxDatagramFrameSize: number;
   /** Bytes of datagrams that this side's socket queues. */
   readonly receiveBuffer: number;
   /** Program name and version, for people. */
@@ -45,6 +47,7 @@ export const ABSENT_PARAMETERS: TransportParameters = {
   initialMaxStreamsBidi: 0,
   ackDelayExponent: 3,
   maxAckDelay: 25,
+  maxDatagramFrameSize: 0,
   receiveBuffer: 128 * 1024,
   agent: "",
   features: 0,
@@ -74,6 +77,7 @@ const NUMERIC: readonly NumericParameter[] = [
   { id: 0x08, name: "initialMaxStreamsBidi", min: 0, max: 2 ** 50 },
   { id: 0x0a, name: "ackDelayExponent", min: 0, max: 20 },
   { id: 0x0b, name: "maxAckDelay", min: 0, max: 2 ** 14 },
+  { id: 0x20, name: "maxDatagramFrameSize", min: 0, max: Number.MAX_SAFE_INTEGER },
   { id: 0x4801, name: "receiveBuffer", min: 0, max: Number.MAX_SAFE_INTEGER },
   { id: 0x4803, name: "features", min: 0, max: Number.MAX_SAFE_INTEGER },
 ];

@@ -16,6 +16,7 @@ import {
   FrameType,
   writeAck,
   writeConnectionClose,
+  writeDatagramHeader,
   writePathFrame,
   writeSimpleFrame,
   writeStreamHeader,
@@ -47,6 +48,7 @@ export class LoneSession {
   readonly session: SessionState;
   readonly ends: SessionEnd[] = [];
   readonly streams: Stream[] = [];
+  readonly datagrams: Uint8Array[] = [];
   readonly sent: SentByLone[] = [];
   now = 1_000;
   onStream: ((stream: Stream) => void) | undefined;
@@ -65,6 +67,7 @@ export class LoneSession {
           this.streams.push(stream);
           this.onStream?.(stream);
         },
+        onDatagram: (bytes) => void this.datagrams.push(bytes),
         onEnd: (end) => void this.ends.push(end),
         onWake: () => {},
       },
@@ -144,6 +147,12 @@ export const frame = {
   stream: (id: number, offset: number, data: Uint8Array, fin = false): Uint8Array =>
     build((out) => {
       const at = writeStreamHeader(out, 0, id, offset, data.length, fin);
+      out.set(data, at);
+      return at + data.length;
+    }),
+  datagram: (data: Uint8Array): Uint8Array =>
+    build((out) => {
+      const at = writeDatagramHeader(out, 0, data.length);
       out.set(data, at);
       return at + data.length;
     }),

@@ -50,6 +50,8 @@ export class SimNode {
   readonly ended: { readonly connection: Connection; readonly end: SessionEnd }[] = [];
   /** Streams that peers opened and no `onStream` took. */
   readonly streams: Stream[] = [];
+  /** Unreliable datagrams that arrived, in order. */
+  readonly datagrams: Uint8Array[] = [];
   readonly staticKey: KeyPair;
   /** Where the others see it; see {@linkcode SimNode.rebind}. */
   address: SocketAddress;
@@ -236,6 +238,7 @@ export class SimNode {
         if (onStream === undefined) this.streams.push(stream);
         else onStream(stream, connection);
       },
+      onDatagram: (bytes) => void this.datagrams.push(bytes),
       onEnd: (end) => void this.ended.push({ connection, end }),
       onOvertaken: (by) => this.#watch(by, onStream),
     };

@@ -359,6 +359,15 @@ Deno.test("close: says so with the code, and acknowledges what came last", () =>
   assert.ok(lone.ends[0].error instanceof SessionClosedError);
 });
 
+Deno.test("close: said again twice, for it may be lost", () => {
+  const lone = new LoneSession();
+  lone.session.close(ErrorCode.APPLICATION, "enough", lone.now);
+  const packets = lone.run(10_000);
+  assert.deepEqual(packets.map(({ at }) => at - 1_000), [0, 305, 610]);
+  for (const { frames } of packets) assert.equal(only([...frames], "connection_close")[0].reason, "enough");
+  assert.ok(lone.session.isGone);
+});
+
 Deno.test("close: answers stragglers ever more rarely, and is gone after three probe time-outs", () => {
   const lone = new LoneSession();
   lone.session.close(0, "", lone.now);

@@ -19,6 +19,7 @@ const parameters: fc.Arbitrary<TransportParameters> = fc.record({
   initialMaxStreamsBidi: fc.nat(),
   ackDelayExponent: fc.nat(20),
   maxAckDelay: fc.nat(2 ** 14),
+  maxDatagramFrameSize: fc.maxSafeNat(),
   receiveBuffer: fc.maxSafeNat(),
   agent: fc.string({ maxLength: 30, unit: "binary" }).map((text) => text.toWellFormed()),
   features: fc.maxSafeNat(),
@@ -63,13 +64,15 @@ Deno.test("transport parameters: ids are those of the specification", () => {
     initialMaxStreamsBidi: 8,
     ackDelayExponent: 10,
     maxAckDelay: 11,
+    maxDatagramFrameSize: 13,
     receiveBuffer: 12,
     agent: "h",
     features: 0,
   });
   assert.equal(
     toHex(all),
-    "010101" + "030244b0" + "040104" + "050105" + "060106" + "080108" + "0a010a" + "0b010b" + "80004801" +
+    "010101" + "030244b0" + "040104" + "050105" + "060106" + "080108" + "0a010a" + "0b010b" + "20010d" +
+      "80004801" +
       "01" +
       "0c" +
       "80004803" + "01" + "00" + "80004802" + "01" + "68",
