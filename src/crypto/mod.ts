@@ -8,6 +8,7 @@
 export * from "./aead.ts";
 export * from "./blake2s.ts";
 export * from "./blake3.ts";
+export * from "./cookie.ts";
 export * from "./mac.ts";
 export * from "./noise.ts";
 export * from "./x25519.ts";

@@ -81,6 +81,19 @@ export const MAX_SESSIONS = 4096;
 /** Initiators whose last handshake time is remembered; the oldest goes. */
 export const MAX_KNOWN_INITIATORS = 65_536;
 
+/** Initiations per second beyond which a node asks for cookies (`protocol.md` 2.1). */
+export const COOKIE_THRESHOLD = 100;
+/** A cookie's secret makes cookies for this time, and takes them for as long again: two are kept. */
+export const COOKIE_SECRET_LIFETIME = 120_000;
+/** Cookie replies per second at most, 4 MiB of them: well above what an event loop can make, yet a bound. */
+export const COOKIE_REPLIES_PER_SECOND = 65_536;
+/** Initiations per second that one host gets through under load, each with a cookie; as many as WireGuard lets. */
+export const INITIATIONS_PER_HOST = 20;
+/** Hosts counted in one second under load; further ones wait for the next. */
+export const MAX_HOSTS_UNDER_LOAD = 1024;
+/** Cookies kept for peers to connect to; the oldest goes. */
+export const MAX_COOKIES = 1024;
+
 /** Highest packet number sent under one key: the key update of `protocol.md` 2.3 is due by then. */
 export const MAX_PACKETS_PER_KEY: number = 2 ** 32;
 
@@ -141,6 +154,15 @@ export const DEFAULT_TRANSPORT: TransportOptions = {
   datagramQueue: 256 * 1024,
   agent: "hawser",
 };
+
+/** Limits that only tests change. */
+export interface EndpointLimits {
+  /** See {@linkcode COOKIE_THRESHOLD}. */
+  readonly cookieThreshold: number;
+}
+
+/** The limits of every node. */
+export const DEFAULT_LIMITS: EndpointLimits = { cookieThreshold: COOKIE_THRESHOLD };
 
 /**
  * Codes of CONNECTION_CLOSE, RESET_STREAM and STOP_SENDING. Below 0x100 the transport errors of RFC 9000 §20.1 with

@@ -9,7 +9,7 @@ import { type Aead, createAead } from "../crypto/aead.ts";
 import { HandshakeTimeoutError, type HawserError, NotAuthorizedError } from "../errors.ts";
 import { FrameType } from "../wire/frame.ts";
 import { DATA_HEADER, readPacketNumber, TAG_LENGTH, writeDataHeader } from "../wire/packet.ts";
-import type { SocketAddress } from "./address.ts";
+import { sameAddress, type SocketAddress } from "./address.ts";
 import {
   ErrorCode,
   HALF_OPEN_TIMEOUT,
@@ -103,6 +103,8 @@ export class Connection implements SessionEvents, Timed {
   #resends = 0;
   #nextResend = Infinity;
   #refusals = 0;
+  /** Initiations sent at once with a cookie since the last one in time. */
+  #cookieAnswers = 0;
 
   private constructor(
     readonly owner: ConnectionOwner,
@@ -177,9 +179,26 @@ export class Connection implements SessionEvents, Timed {
     if (this.phase !== "initiating" || now < this.#nextResend || this.#resends >= HANDSHAKE_RESENDS.length) {
       return undefined;
     }
+    this.#cookieAnswers = 0;
     const delay = HANDSHAKE_RESENDS[this.#resends++];
     this.#nextResend = now + delay * (1 + HANDSHAKE_JITTER * this.owner.random());
     return this.#handshake!.packet;
+  }
+
+  /** The initiation that a cookie reply may answer, mac2 included; `undefined` once the handshake is over. */
+  get initiation(): Uint8Array | undefined {
+    return this.#handshake?.packet;
+  }
+
+  /**
+   * Whether a cookie that came from `from` is to be answered at once: it is a place where we look for the peer, and
+   * no more such answers go out between two resends than there are places.
+   */
+  mayAnswerCookie(from: SocketAddress): boolean {
+    if (this.#cookieAnswers >= this.candidates.length) return false;
+    if (!this.candidates.some((candidate) => sameAddress(candidate, from))) return false;
+    this.#cookieAnswers++;
+    return true;
   }
 
   /** Ends a handshake without success. */

@@ -48,6 +48,16 @@ export interface Counters {
   own_key: number;
   /** Half-open handshakes given up for newer ones. */
   half_open_evicted: number;
+  /** Cookie replies sent: the node was under load. */
+  cookies_sent: number;
+  /** Cookies received from peers under load. */
+  cookies_received: number;
+  /** Dropped under load: an initiation without a valid cookie; as far as allowed it was answered with one. */
+  cookie_required: number;
+  /** Dropped under load: more initiations of one host, or of more hosts, than get through per second. */
+  host_over_limit: number;
+  /** Dropped: a cookie reply does not authenticate. */
+  bad_cookie: number;
   /** Handshake packets not sent because the socket took none for too long. */
   outbox_full: number;
   /** Dropped: packet number seen before or too old. */
@@ -84,6 +94,11 @@ export function zeroCounters(): Counters {
     simultaneous_open: 0,
     own_key: 0,
     half_open_evicted: 0,
+    cookies_sent: 0,
+    cookies_received: 0,
+    cookie_required: 0,
+    host_over_limit: 0,
+    bad_cookie: 0,
     outbox_full: 0,
     replayed: 0,
     bad_packet: 0,

@@ -11,6 +11,7 @@ import { compareBytes, equalBytes, toHex } from "../wire/bytes.ts";
 import { datagramDefect, mac1Field, PacketType, readU32 } from "../wire/packet.ts";
 import { sameAddress, type SocketAddress } from "./address.ts";
 import {
+  DEFAULT_LIMITS,
   MAX_DATAGRAM_SIZE,
   MAX_HALF_OPEN,
   MAX_KNOWN_INITIATORS,
@@ -19,35 +20,13 @@ import {
   type TransportOptions,
 } from "./config.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
+import { CookieGuard, CookieJar } from "./cookies.ts";
 import { type Counters, zeroCounters } from "./counters.ts";
+import type { EndpointEvents, EndpointOptions } from "./endpoint_options.ts";
 import { Fifo } from "./fifo.ts";
 import { hasValidMac1, type Identity, InitiatorHandshake, ReceivedInitiation, tai64n } from "./handshake.ts";
 import { localParameters } from "./local_parameters.ts";
 import { TimerQueue } from "./timer_queue.ts";
-
-/** What an endpoint is made of. */
-export interface EndpointOptions {
-  /** The node's static key pair. */
-  readonly staticKey: Identity["staticKey"];
-  /** The mesh key, or none. */
-  readonly psk?: Uint8Array;
-  /** Whether anybody may connect to this node. */
-  readonly accepts: boolean;
-  /** How sessions behave. */
-  readonly transport: TransportOptions;
-  /** Random bytes. */
-  random(length: number): Uint8Array;
-  /** Time since 1970, milliseconds: for the handshake's time only. */
-  wallClock(): number;
-}
-
-/** What an endpoint tells its owner. */
-export interface EndpointEvents {
-  /** A peer connected; the owner sets `connection.events` before it returns. */
-  onIncoming(connection: Connection): void;
-  /** Something is to be sent: poll soon. */
-  onWake(): void;
-}
 
 /** A datagram to send. Reused by the next poll. */
 export interface Transmit {
@@ -75,6 +54,8 @@ export class Endpoint implements ConnectionOwner {
   readonly #connecting = new Set<Connection>();
   /** Half-open handshakes by the mac1 of their initiation, hex, oldest first. */
   readonly #halfOpen = new Map<string, Connection>();
+  readonly #cookieGuard: CookieGuard;
+  readonly #cookieJar = new CookieJar();
   readonly #initiatorTimes = new Map<string, Uint8Array>();
   /** Handshake packets to be sent. */
   readonly #outbox = new Fifo<{ readonly packet: Uint8Array; readonly to: SocketAddress }>();
@@ -95,6 +76,8 @@ export class Endpoint implements ConnectionOwner {
       random: (length) => options.random(length),
     };
     this.#mac1Key = mac1Key(options.staticKey.publicKey);
+    const { cookieThreshold } = { ...DEFAULT_LIMITS, ...options.limits };
+    this.#cookieGuard = new CookieGuard(options.staticKey.publicKey, cookieThreshold, this.#identity.random);
   }
 
   /** Established sessions. */
@@ -180,6 +163,8 @@ export class Endpoint implements ConnectionOwner {
           this.#touch(connection);
         }
       }
+    } else if (datagram[0] === PacketType.COOKIE_REPLY) {
+      this.#onCookieReply(datagram, from, now);
     } else if (!hasValidMac1(this.#mac1Key, datagram)) {
       counters.bad_mac1++;
     } else if (datagram[0] === PacketType.RESPONSE) {
@@ -317,10 +302,29 @@ export class Endpoint implements ConnectionOwner {
 
   #sendInitiation(connection: Connection, now: number): void {
     const packet = connection.takeInitiation(now);
-    for (const to of packet === undefined ? [] : connection.candidates) {
-      this.#send(packet!, to);
+    if (packet !== undefined) {
+      this.#cookieJar.seal(packet, connection.peerKey, now);
+      for (const to of connection.candidates) this.#send(packet, to);
     }
     this.#ready.add(connection);
+  }
+
+  #onCookieReply(reply: Uint8Array, from: SocketAddress, now: number): void {
+    const { counters } = this;
+    const connection = this.#byIndex.get(readU32(reply, 4));
+    const initiation = connection?.initiation;
+    if (connection === undefined || initiation === undefined) {
+      counters.unknown_index++;
+    } else if (!this.#cookieJar.take(reply, connection.peerKey, initiation, now)) {
+      counters.bad_cookie++;
+    } else {
+      counters.cookies_received++;
+      if (!connection.mayAnswerCookie(from)) return;
+      // The same initiation; a copy, for the outbox may still hold the one without the cookie.
+      const packet = initiation.slice();
+      this.#cookieJar.seal(packet, connection.peerKey, now);
+      this.#send(packet, from);
+    }
   }
 
   #onResponse(packet: Uint8Array, from: SocketAddress, now: number): void {
@@ -340,6 +344,14 @@ export class Endpoint implements ConnectionOwner {
     const { counters } = this;
     if (!this.#accepts) {
       counters.not_accepting++;
+      return;
+    }
+    const verdict = this.#cookieGuard.judge(packet, from, now);
+    if (verdict !== "pass") {
+      counters[verdict === "too_many_of_host" ? "host_over_limit" : "cookie_required"]++;
+      if (verdict !== "reply") return;
+      counters.cookies_sent++;
+      this.#send(this.#cookieGuard.reply(packet, from, now), from);
       return;
     }
     const key = toHex(mac1Field(packet));

@@ -27,6 +27,12 @@ const RESPONSE_NOISE = 48;
 export const INITIATION_MIN: number = INITIATION_HEADER + INITIATION_NOISE + MACS_LENGTH;
 /** Shortest response: empty payload. */
 export const RESPONSE_MIN: number = RESPONSE_HEADER + RESPONSE_NOISE + MACS_LENGTH;
+/** Bytes before the nonce of a cookie reply: type, reserved 3, receiver index. */
+export const COOKIE_REPLY_HEADER = 8;
+/** Bytes of the nonce of a cookie reply. */
+const COOKIE_NONCE = 24;
+/** A cookie reply: header, nonce, cookie 16, tag 16. */
+export const COOKIE_REPLY_LENGTH: number = COOKIE_REPLY_HEADER + COOKIE_NONCE + 32;
 
 /** Why a datagram is dropped before it reaches a session; each is a counter in the node's metrics. */
 export type DatagramDefect = "unknown_type" | "short_packet" | "reserved_not_zero" | "unsupported_version";
@@ -45,6 +51,9 @@ export function datagramDefect(datagram: Uint8Array): DatagramDefect | undefined
       return datagram[2] === 0 && datagram[3] === 0 ? undefined : "reserved_not_zero";
     case PacketType.RESPONSE:
       if (datagram.length < RESPONSE_MIN) return "short_packet";
+      return datagram[1] === 0 && datagram[2] === 0 && datagram[3] === 0 ? undefined : "reserved_not_zero";
+    case PacketType.COOKIE_REPLY:
+      if (datagram.length < COOKIE_REPLY_LENGTH) return "short_packet";
       return datagram[1] === 0 && datagram[2] === 0 && datagram[3] === 0 ? undefined : "reserved_not_zero";
     case undefined:
       return "short_packet";
@@ -109,4 +118,30 @@ export function mac1Input(packet: Uint8Array): Uint8Array {
 /** The mac1 field of a handshake packet, as a view. */
 export function mac1Field(packet: Uint8Array): Uint8Array {
   return packet.subarray(packet.length - MACS_LENGTH, packet.length - MACS_LENGTH / 2);
+}
+
+/** What mac2 covers: the packet up to it, mac1 included. */
+export function mac2Input(packet: Uint8Array): Uint8Array {
+  return packet.subarray(0, packet.length - MACS_LENGTH / 2);
+}
+
+/** The mac2 field of a handshake packet, as a view. */
+export function mac2Field(packet: Uint8Array): Uint8Array {
+  return packet.subarray(packet.length - MACS_LENGTH / 2);
+}
+
+/** A cookie reply. @param sealed cookie and tag, 32 bytes. */
+export function cookieReplyPacket(receiverIndex: number, nonce: Uint8Array, sealed: Uint8Array): Uint8Array {
+  const packet = new Uint8Array(COOKIE_REPLY_LENGTH);
+  packet[0] = PacketType.COOKIE_REPLY;
+  writeU32(packet, 4, receiverIndex);
+  packet.set(nonce, COOKIE_REPLY_HEADER);
+  packet.set(sealed, COOKIE_REPLY_HEADER + COOKIE_NONCE);
+  return packet;
+}
+
+/** Nonce and sealed cookie of a cookie reply, as views. */
+export function cookieReplyFields(packet: Uint8Array): { nonce: Uint8Array; sealed: Uint8Array } {
+  const at = COOKIE_REPLY_HEADER + COOKIE_NONCE;
+  return { nonce: packet.subarray(COOKIE_REPLY_HEADER, at), sealed: packet.subarray(at) };
 }

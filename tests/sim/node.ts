@@ -6,7 +6,7 @@
 
 import { generateKeyPair, type KeyPair } from "../../src/crypto/x25519.ts";
 import type { SocketAddress } from "../../src/transport/address.ts";
-import { DEFAULT_TRANSPORT, type TransportOptions } from "../../src/transport/config.ts";
+import { DEFAULT_TRANSPORT, type EndpointLimits, type TransportOptions } from "../../src/transport/config.ts";
 import type { Connection } from "../../src/transport/connection.ts";
 import { Endpoint } from "../../src/transport/endpoint.ts";
 import type { SessionEnd } from "../../src/transport/session_end.ts";
@@ -23,6 +23,8 @@ export interface SimNodeOptions {
   readonly accepts?: boolean;
   /** Changes to the transport's defaults. */
   readonly transport?: Partial<TransportOptions>;
+  /** Changes to the limits. */
+  readonly limits?: Partial<EndpointLimits>;
   /** Static key pair. @default one made from the network's seed */
   readonly staticKey?: KeyPair;
   /** Numeric host. @default 192.0.2.n */
@@ -214,12 +216,13 @@ export class SimNode {
   }
 
   #newEndpoint(): Endpoint {
-    const { psk, accepts = true, transport, onStream, epoch = EPOCH } = this.options;
+    const { psk, accepts = true, transport, limits, onStream, epoch = EPOCH } = this.options;
     const endpoint: Endpoint = new Endpoint({
       staticKey: this.staticKey,
       psk,
       accepts,
       transport: { ...DEFAULT_TRANSPORT, ...transport },
+      limits,
       random: (length) => this.#random.bytes(length),
       wallClock: () => epoch + this.now,
     }, {

@@ -1,12 +1,17 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
+  COOKIE_REPLY_LENGTH,
+  cookieReplyFields,
+  cookieReplyPacket,
   DATA_HEADER,
   datagramDefect,
   INITIATION_MIN,
   initiationPacket,
   mac1Field,
   mac1Input,
+  mac2Field,
+  mac2Input,
   readPacketNumber,
   readU32,
   RESPONSE_MIN,
@@ -54,6 +59,16 @@ Deno.test("packet: handshake packets are laid out as specified", () => {
   mac1Field(response).fill(9);
   assert.equal(toHex(response.subarray(-32)), "09".repeat(16) + "00".repeat(16));
   assert.equal(mac1Input(response).length, response.length - 32);
+  assert.equal(mac2Input(response).length, response.length - 16);
+  mac2Field(response).fill(8);
+  assert.equal(toHex(response.subarray(-32)), "09".repeat(16) + "08".repeat(16));
+  const reply = cookieReplyPacket(0x0403_0201, new Uint8Array(24).fill(5), new Uint8Array(32).fill(6));
+  assert.equal(toHex(reply), "0300000001020304" + "05".repeat(24) + "06".repeat(32));
+  assert.equal(reply.length, COOKIE_REPLY_LENGTH);
+  assert.deepEqual(cookieReplyFields(reply), {
+    nonce: new Uint8Array(24).fill(5),
+    sealed: new Uint8Array(32).fill(6),
+  });
 });
 
 Deno.test("packet: each defect is named", () => {
@@ -63,7 +78,7 @@ Deno.test("packet: each defect is named", () => {
     return datagramDefect(packet);
   };
   assert.equal(of(0), "short_packet");
-  for (const type of [0, 3, 5, 0x16, 0xff]) assert.equal(of(2_000, type), "unknown_type");
+  for (const type of [0, 5, 0x16, 0xff]) assert.equal(of(2_000, type), "unknown_type");
   assert.equal(of(DATA_HEADER + TAG_LENGTH - 1, 4), "short_packet");
   assert.equal(of(DATA_HEADER + TAG_LENGTH, 4), undefined);
   assert.equal(of(INITIATION_MIN - 1, 1, 1), "short_packet");
@@ -72,8 +87,14 @@ Deno.test("packet: each defect is named", () => {
   assert.equal(of(INITIATION_MIN, 1, 0), "unsupported_version");
   assert.equal(of(RESPONSE_MIN - 1, 2), "short_packet");
   assert.equal(of(RESPONSE_MIN, 2), undefined);
+  assert.equal(of(COOKIE_REPLY_LENGTH - 1, 3), "short_packet");
+  assert.equal(of(COOKIE_REPLY_LENGTH, 3), undefined);
   for (
-    const head of [[1, 1, 1], [1, 1, 0, 1], [2, 1], [2, 0, 1], [2, 0, 0, 1], [4, 2], [4, 0, 1], [4, 0, 0, 1]]
+    const head of [[1, 1, 1], [1, 1, 0, 1], [2, 1], [2, 0, 1], [2, 0, 0, 1], [3, 1], [3, 0, 0, 1], [4, 2], [
+      4,
+      0,
+      1,
+    ], [4, 0, 0, 1]]
   ) {
     assert.equal(of(2_000, ...head), "reserved_not_zero", `${head}`);
   }
