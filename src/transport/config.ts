@@ -27,8 +27,16 @@ export const INITIAL_RTT_LOCAL = 50;
 export const TIMER_GRANULARITY = 1;
 /** RFC 9002 §6.1.1 kPacketThreshold. */
 export const PACKET_THRESHOLD = 3;
+/** Where that threshold stops growing on a path that reorders (RFC 9002 §6.1.1 lets it grow). */
+export const MAX_PACKET_THRESHOLD = 128;
 /** RFC 9002 §6.1.2 kTimeThreshold. */
 export const TIME_THRESHOLD: number = 9 / 8;
+/** Where that threshold stops growing on a path that reorders: what is later than this costs less to send again. */
+export const MAX_TIME_THRESHOLD: number = 3 / 2;
+/** Packets judged lost that are remembered in case that they arrive after all. */
+export const MAX_REMEMBERED_LOSSES = 4096;
+/** How long they are, in probe time-outs. */
+export const REMEMBERED_LOSS_TIMEOUTS = 3;
 /** RFC 9002 §7.6.1 kPersistentCongestionThreshold. */
 export const PERSISTENT_CONGESTION_THRESHOLD = 3;
 /** ACK at the latest after this time (`protocol.md` 5). */

@@ -1,10 +1,12 @@
 /**
- * The congestion controller's interface and CUBIC (RFC 9438). Sizes are bytes, times milliseconds.
+ * The congestion controller's interface and CUBIC (RFC 9438) with HyStart++ (RFC 9406). Sizes are bytes, times
+ * milliseconds.
  *
  * @module
  */
 
 import { INITIAL_WINDOW_PACKETS, MINIMUM_WINDOW_PACKETS } from "./config.ts";
+import { HyStart } from "./hystart.ts";
 
 /** What recovery tells a congestion controller, and the window that it answers with. */
 export interface CongestionController {
@@ -12,17 +14,26 @@ export interface CongestionController {
   readonly window: number;
   /** Whether the window still grows by what is acknowledged. */
   readonly inSlowStart: boolean;
+  /** Packets sent until then belong to a reaction that was made already: they neither shrink nor grow the window. */
+  readonly recoveryStart: number;
+  /** A round-trip time was measured on a packet that was sent at `sentAt`. */
+  onRttSample(now: number, sentAt: number, rtt: number): void;
   /**
-   * A packet was acknowledged. `windowLimited` is false when the sender had less to send than the window allowed:
-   * then the window proves nothing and does not grow (RFC 9002 §7.8).
+   * Packets of `bytes` in all were acknowledged, the latest of them sent at `sentAt`. `windowLimited` is false when
+   * the sender had less to send than the window allowed: then the window proves nothing and does not grow
+   * (RFC 9002 §7.8).
    */
   onAcked(now: number, sentAt: number, bytes: number, smoothedRtt: number, windowLimited: boolean): void;
-  /** Packets were lost, the latest of them sent at `sentAt`. One reaction per round trip (RFC 9002 §7.3.2). */
-  onLost(now: number, sentAt: number): void;
+  /** Packets were lost, the latest of them sent at `sentAt`. Whether this is a new reaction (RFC 9002 §7.3.2). */
+  onLost(now: number, sentAt: number): boolean;
+  /** Every packet whose loss led to the last reaction arrived after all: it is taken back. */
+  onSpuriousLoss(): void;
   /** Nothing came through for a persistent time (RFC 9002 §7.6). */
   onPersistentCongestion(): void;
   /** The packet size changed. */
   onDatagramSize(size: number): void;
+  /** Everything known is of another path (RFC 9000 §9.4): begins afresh. */
+  onPathChange(size: number): void;
 }
 
 /** RFC 9438 §4.6: multiplicative decrease factor. */
@@ -32,24 +43,43 @@ const C = 0.4;
 /** RFC 9438 §4.3: additive increase that makes CUBIC as fast as Reno where Reno is the faster. */
 const ALPHA = 3 * (1 - BETA) / (1 + BETA);
 
+/** What a reaction to loss changes. */
+interface CubicState {
+  window: number;
+  threshold: number;
+  recoveryStart: number;
+  epochStart: number | undefined;
+  maximum: number;
+  prior: number;
+  reno: number;
+  k: number;
+}
+
 /** CUBIC, RFC 9438. */
 export class Cubic implements CongestionController {
   /** Bytes that may be in flight. */
-  window: number;
-  #size: number;
+  window = 0;
+  /** See {@linkcode CongestionController.recoveryStart}. */
+  recoveryStart: number = -Infinity;
+  #size = 0;
   #threshold = Infinity;
-  /** Losses of packets sent before this belong to a reaction that was made already. */
-  #recoveryStart = -Infinity;
+  #hystart = new HyStart();
   #epochStart: number | undefined;
+  /** W_max: where the cubic curve has its plateau. */
   #maximum = 0;
+  /** cwnd_prior: the window before the last reaction. */
+  #prior = 0;
+  /** W_est: the window that Reno would have. */
   #reno = 0;
   /** Seconds from the epoch's start until the window is at its former maximum. */
   #k = 0;
+  #lastAckAt = 0;
+  /** What was before the last reaction, for the case that it was none. */
+  #before: CubicState | undefined;
 
   /** @param datagramSize packet size to begin with. */
   constructor(datagramSize: number) {
-    this.#size = datagramSize;
-    this.window = INITIAL_WINDOW_PACKETS * datagramSize;
+    this.onPathChange(datagramSize);
   }
 
   /** Whether the window still grows by what is acknowledged. */
@@ -57,30 +87,64 @@ export class Cubic implements CongestionController {
     return this.window < this.#threshold;
   }
 
+  /** See {@linkcode CongestionController.onRttSample}. */
+  onRttSample(now: number, sentAt: number, rtt: number): void {
+    // RFC 9406 §4.3: only while there is no threshold yet.
+    if (this.#threshold !== Infinity) return;
+    this.#hystart.onSample(now, sentAt, rtt);
+    if (this.#hystart.isOver) this.#threshold = this.window;
+  }
+
   /** See {@linkcode CongestionController.onAcked}. */
   onAcked(now: number, sentAt: number, bytes: number, smoothedRtt: number, windowLimited: boolean): void {
-    if (sentAt <= this.#recoveryStart || !windowLimited) return;
+    const idle = now - this.#lastAckAt;
+    this.#lastAckAt = now;
+    if (sentAt <= this.recoveryStart) return;
+    if (!windowLimited) {
+      // RFC 9438 §5.8: the curve stands still while the application limits the rate.
+      if (this.#epochStart !== undefined) this.#epochStart = Math.min(now, this.#epochStart + idle);
+      return;
+    }
     if (this.inSlowStart) {
-      this.window += bytes;
+      this.window += bytes * this.#hystart.growth;
       return;
     }
     if (this.#epochStart === undefined) this.#beginEpoch(now);
-    const t = (now - this.#epochStart!) / 1000 + smoothedRtt / 1000;
-    const cubic = C * (t - this.#k) ** 3 * this.#size + this.#maximum;
+    const t = (now - this.#epochStart! + smoothedRtt) / 1000 - this.#k;
+    const cubic = C * t * t * t * this.#size + this.#maximum;
     const target = Math.min(Math.max(cubic, this.window), 1.5 * this.window);
-    this.#reno += (this.#reno < this.#maximum ? ALPHA : 1) * this.#size * bytes / this.window;
-    this.window = Math.max(this.window + (target - this.window) * bytes / this.window, this.#reno);
+    const share = bytes / this.window;
+    this.#reno += (this.#reno < this.#prior ? ALPHA : 1) * this.#size * share;
+    this.window = Math.max(this.window + (target - this.window) * share, this.#reno);
   }
 
   /** See {@linkcode CongestionController.onLost}. */
-  onLost(now: number, sentAt: number): void {
-    if (sentAt <= this.#recoveryStart) return;
-    this.#recoveryStart = now;
+  onLost(now: number, sentAt: number): boolean {
+    if (sentAt <= this.recoveryStart) return false;
+    this.#before = this.#state;
+    this.recoveryStart = now;
+    this.#prior = this.window;
     // RFC 9438 §4.7, fast convergence: a flow that lost before its former maximum makes room for others.
     this.#maximum = this.window < this.#maximum ? this.window * (1 + BETA) / 2 : this.window;
     this.window = Math.max(this.window * BETA, this.#minimum);
     this.#threshold = this.window;
     this.#epochStart = undefined;
+    return true;
+  }
+
+  /** See {@linkcode CongestionController.onSpuriousLoss}. */
+  onSpuriousLoss(): void {
+    const before = this.#before;
+    if (before === undefined) return;
+    this.#before = undefined;
+    this.window = Math.max(this.window, before.window);
+    this.recoveryStart = before.recoveryStart;
+    this.#threshold = before.threshold;
+    this.#epochStart = before.epochStart;
+    this.#maximum = before.maximum;
+    this.#prior = before.prior;
+    this.#reno = before.reno;
+    this.#k = before.k;
   }
 
   /** See {@linkcode CongestionController.onPersistentCongestion}. */
@@ -96,8 +160,32 @@ export class Cubic implements CongestionController {
     this.window = Math.max(this.window, this.#minimum);
   }
 
+  /** See {@linkcode CongestionController.onPathChange}. */
+  onPathChange(size: number): void {
+    this.#size = size;
+    this.window = INITIAL_WINDOW_PACKETS * size;
+    this.recoveryStart = -Infinity;
+    this.#threshold = Infinity;
+    this.#hystart = new HyStart();
+    this.#epochStart = this.#before = undefined;
+    this.#maximum = this.#prior = 0;
+  }
+
   get #minimum(): number {
     return MINIMUM_WINDOW_PACKETS * this.#size;
+  }
+
+  get #state(): CubicState {
+    return {
+      window: this.window,
+      threshold: this.#threshold,
+      recoveryStart: this.recoveryStart,
+      epochStart: this.#epochStart,
+      maximum: this.#maximum,
+      prior: this.#prior,
+      reno: this.#reno,
+      k: this.#k,
+    };
   }
 
   #beginEpoch(now: number): void {

@@ -20,19 +20,33 @@ import {
 export class PathMtu {
   /** Datagram size in use. */
   size: number = BASE_DATAGRAM_SIZE;
-  readonly #sizes: readonly number[];
+  /** Sizes to be tried on this path, ascending. */
+  #sizes: readonly number[] = [];
   /** Sizes still to be tried, ascending. */
-  #candidates: readonly number[];
+  #candidates: readonly number[] = [];
   #attempts = 0;
   #outstanding = false;
 
   /** @param peerMaximum what the peer receives. @param maximum what the application allows, if it says. */
-  constructor(path: SocketAddress, peerMaximum: number, maximum: number | undefined) {
+  constructor(
+    path: SocketAddress,
+    readonly peerMaximum: number,
+    readonly maximum: number | undefined,
+  ) {
+    this.onPathChange(path);
+  }
+
+  /** Begins afresh on another path. */
+  onPathChange(path: SocketAddress): void {
+    const { peerMaximum, maximum } = this;
     const loopback = isLoopback(path);
     const sizes = loopback ? [...PATH_PROBE_SIZES, ...LOOPBACK_PROBE_SIZES] : [...PATH_PROBE_SIZES];
     const limit = Math.min(peerMaximum, maximum ?? sizes[sizes.length - 1], MAX_DATAGRAM_SIZE);
     if (maximum !== undefined && !sizes.includes(limit)) sizes.push(limit);
     this.#candidates = this.#sizes = sizes.filter((size) => size <= limit).sort((a, b) => a - b);
+    this.size = BASE_DATAGRAM_SIZE;
+    this.#attempts = 0;
+    this.#outstanding = false;
   }
 
   /** Size of the probe to send now, if one is due. */

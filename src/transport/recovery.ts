@@ -7,70 +7,107 @@
 
 import {
   MAX_ACK_DELAY,
+  MAX_PACKET_THRESHOLD,
+  MAX_TIME_THRESHOLD,
   PACKET_THRESHOLD,
   PERSISTENT_CONGESTION_THRESHOLD,
+  REMEMBERED_LOSS_TIMEOUTS,
   SHORT_PATH_RTT,
   TIME_THRESHOLD,
   TIMER_GRANULARITY,
 } from "./config.ts";
 import type { CongestionController } from "./congestion.ts";
 import { RttEstimator } from "./rtt.ts";
-import { type SentPacket, SentPackets } from "./sent_packets.ts";
+import { type AckVisitor, type SentPacket, SentPackets } from "./sent_packets.ts";
 
 export type { SentPacket } from "./sent_packets.ts";
 
 /** Told what became of packets. */
 export interface RecoveryHandler {
-  /** The packet arrived. */
+  /** The packet arrived; perhaps it was judged lost before. */
   onPacketAcked(packet: SentPacket): void;
-  /** The packet is lost: what it carried is to be sent again. */
+  /** The packet is judged lost: what it carried is to be sent again. */
   onPacketLost(packet: SentPacket): void;
 }
 
 /** Loss detection and congestion state of one session. */
-export class Recovery {
+export class Recovery implements AckVisitor {
   /** Round-trip estimate of the path. */
   readonly rtt: RttEstimator;
-  /** Bytes sent and neither acknowledged nor lost. */
+  /** Bytes sent on this path and neither acknowledged nor lost. */
   bytesInFlight = 0;
   /** Consecutive probe time-outs without an answer. */
   ptoCount = 0;
   /** Probe packets that are to be sent now, whatever the window. */
   probesDue = 0;
-  /** Highest packet number that the peer has acknowledged. */
-  largestAcked = -1;
   /** The application had less to send than the window allowed: the window proves nothing and does not grow. */
   appLimited = false;
   /** Packets judged lost, for metrics. */
   lostPackets = 0;
+  /** Packets judged lost that arrived after all, for metrics. */
+  spuriousLosses = 0;
   /** Longest time that the peer holds back an ACK. */
   peerMaxAckDelay: number = MAX_ACK_DELAY;
   /** Bytes that the peer's socket queues. */
   peerReceiveBuffer: number = Infinity;
 
   readonly #sent = new SentPackets();
-  /** Number after the last packet sent. */
-  #next = 0;
+  readonly #handler: RecoveryHandler;
   #lossTime = Infinity;
   #lastElicitingAt = 0;
+  #elicitingInFlight = 0;
   #firstSampleAt = Infinity;
   #datagramSize: number;
+  #packetThreshold: number = PACKET_THRESHOLD;
+  #timeThreshold: number = TIME_THRESHOLD;
+  /** Packets with lower numbers went another path: nothing that becomes of them tells of this one. */
+  #pathStart = 0;
+  /** First packet whose loss belongs to the controller's last reaction ... */
+  #reactionStart = 0;
+  /** ... and how many such are still missing. */
+  #missing = 0;
+  /** What the ACK that is being processed has settled. */
+  #ackedAny = false;
+  #ackedBytes = 0;
+  #ackedNewest: SentPacket | undefined;
+  #ackedEliciting = false;
 
-  /** @param congestion the controller. @param initialRtt before a sample. */
-  constructor(readonly congestion: CongestionController, initialRtt: number, datagramSize: number) {
+  /** @param congestion the controller. @param initialRtt before a sample. @param handler is told of packets. */
+  constructor(
+    readonly congestion: CongestionController,
+    initialRtt: number,
+    datagramSize: number,
+    handler: RecoveryHandler,
+  ) {
     this.rtt = new RttEstimator(initialRtt);
     this.#datagramSize = datagramSize;
+    this.#handler = handler;
+  }
+
+  /** Whether nothing but the peer's socket can hold what is in flight. */
+  get isShortPath(): boolean {
+    return this.rtt.sampled && this.rtt.min <= SHORT_PATH_RTT;
   }
 
   /** Bytes that may be in flight: the congestion window, on a short path at most what the peer's socket queues. */
   get window(): number {
-    if (!this.rtt.sampled || this.rtt.min > SHORT_PATH_RTT) return this.congestion.window;
+    if (!this.isShortPath) return this.congestion.window;
     return Math.min(this.congestion.window, Math.max(this.peerReceiveBuffer, 2 * this.#datagramSize));
   }
 
-  /** Packets remembered. */
+  /** Highest packet number that the peer has acknowledged. */
+  get largestAcked(): number {
+    return this.#sent.largestAcked;
+  }
+
+  /** Packets whose fate is open. */
   get heldPackets(): number {
     return this.#sent.size;
+  }
+
+  /** By how many numbers a packet is to be overtaken before it is judged lost. */
+  get packetThreshold(): number {
+    return this.#packetThreshold;
   }
 
   /** The size of full packets changed. */
@@ -79,12 +116,27 @@ export class Recovery {
     this.congestion.onDatagramSize(size);
   }
 
+  /**
+   * Packets take another path from now on: round-trip time and congestion state begin afresh (RFC 9000 §9.4). What
+   * is in flight is still settled, but tells nothing of the new path.
+   */
+  onPathChange(initialRtt: number, datagramSize: number): void {
+    this.rtt.reset(initialRtt);
+    this.#datagramSize = datagramSize;
+    this.congestion.onPathChange(datagramSize);
+    this.#pathStart = this.#reactionStart = this.#sent.newest + 1;
+    this.bytesInFlight = this.#missing = this.ptoCount = 0;
+    this.#firstSampleAt = Infinity;
+    this.#packetThreshold = PACKET_THRESHOLD;
+    this.#timeThreshold = TIME_THRESHOLD;
+  }
+
   /** Notes a packet as sent. Packet numbers rise. */
   onSent(packet: SentPacket): void {
-    this.#next = packet.packetNumber + 1;
     this.#sent.push(packet);
     if (!packet.ackEliciting) return;
     this.#lastElicitingAt = packet.sentAt;
+    this.#elicitingInFlight++;
     this.bytesInFlight += packet.size;
   }
 
@@ -92,116 +144,143 @@ export class Recovery {
    * Takes an ACK: `ranges` as pairs smallest, largest, highest first; `ackDelay` in milliseconds. Returns false when
    * it acknowledges a packet never sent, which is a protocol violation.
    */
-  onAck(ranges: readonly number[], ackDelay: number, now: number, handler: RecoveryHandler): boolean {
-    if (ranges[1] >= this.#next) return false;
-    this.largestAcked = Math.max(this.largestAcked, ranges[1]);
+  onAck(ranges: readonly number[], ackDelay: number, now: number): boolean {
+    if (ranges[1] > this.#sent.newest) return false;
     const windowLimited = !this.appLimited && 2 * this.bytesInFlight >= this.congestion.window;
-    const acked = this.#takeAcked(ranges);
-    if (acked.length === 0) return true;
-    if (acked[0].packetNumber === ranges[1] && acked.some((packet) => packet.ackEliciting)) {
+    this.#ackedAny = this.#ackedEliciting = false;
+    this.#ackedBytes = 0;
+    this.#ackedNewest = undefined;
+    this.#sent.forgetLosses(now - REMEMBERED_LOSS_TIMEOUTS * this.rtt.pto(this.peerMaxAckDelay));
+    this.#sent.acknowledge(ranges, this);
+    if (!this.#ackedAny) return true;
+    const newest = this.#ackedNewest as SentPacket | undefined;
+    if (
+      newest?.packetNumber === ranges[1] && this.#ackedEliciting && newest.packetNumber >= this.#pathStart
+    ) {
       if (!this.rtt.sampled) this.#firstSampleAt = now;
-      this.rtt.update(now - acked[0].sentAt, Math.min(ackDelay, this.peerMaxAckDelay));
+      this.rtt.update(now - newest.sentAt, Math.min(ackDelay, this.peerMaxAckDelay));
+      this.congestion.onRttSample(now, newest.sentAt, this.rtt.latest);
     }
-    this.#detectLost(now, handler);
+    this.#detectLost(now);
     this.ptoCount = this.probesDue = 0;
-    for (const packet of acked) {
-      if (packet.ackEliciting) {
-        this.congestion.onAcked(now, packet.sentAt, packet.size, this.rtt.smoothed, windowLimited);
-      }
-      handler.onPacketAcked(packet);
+    if (this.#ackedBytes > 0) {
+      this.congestion.onAcked(now, newest!.sentAt, this.#ackedBytes, this.rtt.smoothed, windowLimited);
     }
-    this.#sent.trim();
     return true;
   }
 
   /** When {@linkcode Recovery.onTimeout} is due, RFC 9002 §6.2; `Infinity` while nothing is in flight. */
   get deadline(): number {
     if (this.#lossTime !== Infinity) return this.#lossTime;
-    if (this.bytesInFlight === 0) return Infinity;
+    if (this.#elicitingInFlight === 0) return Infinity;
     return this.#lastElicitingAt + this.rtt.pto(this.peerMaxAckDelay) * 2 ** this.ptoCount;
   }
 
   /** The deadline passed: declares losses, or asks for probes (RFC 9002 §6.2.4). */
-  onTimeout(now: number, handler: RecoveryHandler): void {
-    if (this.#lossTime !== Infinity) {
-      this.#detectLost(now, handler);
-      this.#sent.trim();
-      return;
-    }
+  onTimeout(now: number): void {
+    if (this.#lossTime !== Infinity) return this.#detectLost(now);
     this.ptoCount++;
     this.probesDue = 2;
   }
 
   /** The oldest packet in flight that carried something, for a probe to repeat. */
   oldestInFlight(): SentPacket | undefined {
-    for (let i = 0; i < this.#sent.size; i++) {
-      const packet = this.#sent.at(i);
-      if (packet.fate === "in_flight" && packet.ackEliciting && packet.frames.length > 0) return packet;
-    }
-    return undefined;
+    return this.#sent.oldestWithFrames();
   }
 
-  /** Settles what an ACK names and was in flight; newest first. */
-  #takeAcked(ranges: readonly number[]): SentPacket[] {
-    const acked: SentPacket[] = [];
-    for (let i = 0; i < ranges.length && this.#sent.size > 0; i += 2) {
-      if (ranges[i + 1] < this.#sent.at(0).packetNumber) break;
-      for (let at = this.#sent.endOf(ranges[i + 1]) - 1; at >= 0; at--) {
-        const packet = this.#sent.at(at);
-        if (packet.packetNumber < ranges[i]) break;
-        if (packet.fate !== "in_flight") continue;
-        packet.fate = "acked";
-        if (packet.ackEliciting) this.bytesInFlight -= packet.size;
-        acked.push(packet);
-      }
+  /** See {@linkcode AckVisitor}. */
+  onAcked(packet: SentPacket): void {
+    this.#ackedAny = true;
+    this.#ackedNewest = packet;
+    if (packet.ackEliciting) {
+      this.#ackedEliciting = true;
+      this.#leave(packet);
+      const counts = packet.packetNumber >= this.#pathStart && packet.sentAt > this.congestion.recoveryStart;
+      if (counts) this.#ackedBytes += packet.size;
     }
-    return acked;
+    this.#handler.onPacketAcked(packet);
   }
 
-  /** RFC 9002 §6.1: packets that are late by number or by time. */
-  #detectLost(now: number, handler: RecoveryHandler): void {
+  /** See {@linkcode AckVisitor}. A loss that was none (RFC 9002 §7.3.2 leaves the answer open). */
+  onLateAck(packet: SentPacket): void {
+    this.#ackedAny = true;
+    this.spuriousLosses++;
+    if (packet.packetNumber >= this.#pathStart) this.#tolerate(packet);
+    if (packet.packetNumber >= this.#reactionStart && --this.#missing === 0) this.congestion.onSpuriousLoss();
+    this.#handler.onPacketAcked(packet);
+  }
+
+  /** The path reorders: packets are given as long as this one took (RFC 9002 §6.1.1). */
+  #tolerate({ packetNumber }: SentPacket): void {
+    const behind = this.#sent.largestAcked - packetNumber;
+    if (behind >= this.#packetThreshold) {
+      this.#packetThreshold = Math.min(behind + 1, MAX_PACKET_THRESHOLD);
+    } else {
+      this.#timeThreshold = Math.min(this.#timeThreshold + (TIME_THRESHOLD - 1), MAX_TIME_THRESHOLD);
+    }
+  }
+
+  #leave(packet: SentPacket): void {
+    this.#elicitingInFlight--;
+    if (packet.packetNumber >= this.#pathStart) this.bytesInFlight -= packet.size;
+  }
+
+  /** RFC 9002 §6.1: packets that are late by number or by time. Of gaps in order the first are the late ones. */
+  #detectLost(now: number): void {
     this.#lossTime = Infinity;
+    const { gaps, largestAcked } = this.#sent;
+    if (gaps.length === 0) return;
     const { latest, smoothed } = this.rtt;
-    const delay = Math.max(TIME_THRESHOLD * Math.max(latest, smoothed), TIMER_GRANULARITY);
-    const persistent = PERSISTENT_CONGESTION_THRESHOLD * this.rtt.pto(this.peerMaxAckDelay);
-    const lost: SentPacket[] = [];
-    /** When the first of the losses in a row was sent (RFC 9002 §7.6). */
-    let since: number | undefined;
-    let isPersistent = false;
-    for (let i = 0; i < this.#sent.size; i++) {
-      const packet = this.#sent.at(i);
-      if (packet.packetNumber > this.largestAcked) break;
-      if (packet.fate === "acked") since = undefined;
-      if (packet.fate !== "in_flight") continue;
-      const tooFarBehind = packet.packetNumber <= this.largestAcked - PACKET_THRESHOLD;
+    const delay = Math.max(this.#timeThreshold * Math.max(latest, smoothed), TIMER_GRANULARITY);
+    let late = 0;
+    for (; late < gaps.length; late++) {
+      const { packetNumber, sentAt } = gaps[late];
+      if (packetNumber <= largestAcked - this.#packetThreshold) continue;
       // The same sum as the timer's: rounding must not make it come too early for ever.
-      if (!tooFarBehind && packet.sentAt + delay > now) {
-        this.#lossTime = Math.min(this.#lossTime, packet.sentAt + delay);
-        since = undefined;
-        continue;
+      if (sentAt + delay > now) {
+        this.#lossTime = sentAt + delay;
+        break;
       }
-      packet.fate = "lost";
-      if (packet.ackEliciting) this.bytesInFlight -= packet.size;
-      lost.push(packet);
-      if (!packet.ackEliciting || packet.sizeProbe) continue;
-      if (packet.sentAt > this.#firstSampleAt) since ??= packet.sentAt;
-      if (since !== undefined && packet.sentAt - since > persistent) isPersistent = true;
     }
-    if (lost.length > 0) this.#onLost(lost, isPersistent, now, handler);
+    if (late > 0) this.#onLost(this.#sent.lose(late), now);
   }
 
-  #onLost(
-    lost: readonly SentPacket[],
-    isPersistent: boolean,
-    now: number,
-    handler: RecoveryHandler,
-  ): void {
-    const congested = lost.filter((packet) => packet.ackEliciting && !packet.sizeProbe);
-    this.lostPackets += congested.length;
-    if (congested.length > 0) {
-      this.congestion.onLost(now, congested[congested.length - 1].sentAt);
-      if (isPersistent) this.congestion.onPersistentCongestion();
+  #onLost(lost: readonly SentPacket[], now: number): void {
+    let congested = 0;
+    let newest: SentPacket | undefined;
+    for (const packet of lost) {
+      if (packet.ackEliciting) this.#leave(packet);
+      if (!packet.ackEliciting || packet.sizeProbe) continue;
+      this.lostPackets++;
+      if (packet.packetNumber < this.#pathStart) continue;
+      congested++;
+      newest = packet;
     }
-    for (const packet of lost) handler.onPacketLost(packet);
+    if (newest !== undefined) {
+      if (this.congestion.onLost(now, newest.sentAt)) {
+        this.#reactionStart = Math.max(lost[0].packetNumber, this.#pathStart);
+        this.#missing = 0;
+      }
+      this.#missing += congested;
+      if (this.#isPersistent(lost)) this.congestion.onPersistentCongestion();
+    }
+    for (const packet of lost) this.#handler.onPacketLost(packet);
+  }
+
+  /** RFC 9002 §7.6: losses in a row, with nothing acknowledged in between, over three probe time-outs. */
+  #isPersistent(lost: readonly SentPacket[]): boolean {
+    const duration = PERSISTENT_CONGESTION_THRESHOLD * this.rtt.pto(this.peerMaxAckDelay);
+    let since: number | undefined;
+    let before = -1;
+    for (const packet of lost) {
+      if (packet.previous !== before) since = undefined;
+      before = packet.packetNumber;
+      if (!packet.ackEliciting || packet.sizeProbe) continue;
+      if (packet.sentAt > this.#firstSampleAt && packet.packetNumber >= this.#pathStart) {
+        since ??= packet.sentAt;
+      }
+      if (since !== undefined && packet.sentAt - since > duration) return true;
+    }
+    return false;
   }
 }

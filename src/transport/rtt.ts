@@ -13,13 +13,20 @@ export class RttEstimator {
   /** Least sample; 0 before the first. */
   min = 0;
   /** Smoothed estimate. */
-  smoothed: number;
+  smoothed = 0;
   /** Mean deviation. */
-  variance: number;
+  variance = 0;
   #sampled = false;
 
   /** @param initial estimate before the first sample. */
   constructor(initial: number) {
+    this.reset(initial);
+  }
+
+  /** Begins afresh, on another path. */
+  reset(initial: number): void {
+    this.#sampled = false;
+    this.latest = this.min = 0;
     this.smoothed = initial;
     this.variance = initial / 2;
   }

@@ -197,7 +197,10 @@ export class SendHalf {
 
   /** The RESET_STREAM arrived. */
   onResetAcked(): void {
-    if (this.state === "reset_sent") this.state = "reset_recvd";
+    if (this.state !== "reset_sent") return;
+    this.state = "reset_recvd";
+    // It may have been judged lost, or been asked for again by a probe, meanwhile.
+    this.resetPending = false;
   }
 
   /** The session ended: nothing will be sent any more. */

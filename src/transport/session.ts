@@ -23,16 +23,15 @@ import {
   ErrorCode,
   INITIAL_RTT,
   INITIAL_RTT_LOCAL,
-  SHORT_PATH_RTT,
   type TransportOptions,
 } from "./config.ts";
 import { Closing } from "./closing.ts";
 import { Cubic } from "./congestion.ts";
 import { type DatagramContext, Datagrams } from "./datagrams.ts";
 import { Liveness } from "./liveness.ts";
-import { Pacer } from "./pacer.ts";
 import { PathMtu } from "./path_mtu.ts";
 import { Recovery, type SentPacket } from "./recovery.ts";
+import { SendGate } from "./send_gate.ts";
 import type { SentFrame } from "./sent_frame.ts";
 import {
   endByPeer,
@@ -51,6 +50,8 @@ const MAX_PATH_RESPONSES = 8;
 /** Bytes of a data packet besides its frames. */
 export const PACKET_OVERHEAD: number = DATA_HEADER + TAG_LENGTH;
 
+const initialRtt = (path: SocketAddress): number => isLocal(path) ? INITIAL_RTT_LOCAL : INITIAL_RTT;
+
 /** One session with one peer. */
 export class SessionState implements FrameHandler, StreamSetContext, DatagramContext {
   /** Its streams. */
@@ -65,13 +66,12 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
   nextPacketNumber = 0;
 
   readonly #acks = new AckTracker();
-  readonly #pacer = new Pacer();
   readonly #reader = new VarintReader(new Uint8Array());
   readonly #liveness: Liveness;
+  readonly #gate: SendGate;
   readonly #closing = new Closing();
   #pingPending = false;
   #pathResponses: Uint8Array[] = [];
-  #paceUntil = Infinity;
   #packetElicits = false;
   #packetRefused = false;
   #defect: { readonly error: unknown } | undefined;
@@ -90,9 +90,11 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
     this.mtu = new PathMtu(path, peer.maxUdpPayloadSize, options.maxDatagramSize);
     this.recovery = new Recovery(
       new Cubic(this.mtu.size),
-      isLocal(path) ? INITIAL_RTT_LOCAL : INITIAL_RTT,
+      initialRtt(path),
       this.mtu.size,
+      this,
     );
+    this.#gate = new SendGate(this.recovery, this.mtu);
     this.recovery.peerMaxAckDelay = peer.maxAckDelay;
     this.recovery.peerReceiveBuffer = peer.receiveBuffer;
     this.streams = new StreamSet(this, initiator, options, peer);
@@ -129,6 +131,17 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
   /** Asks the peer for a sign of life. */
   ping(): void {
     this.#pingPending = true;
+    this.wake();
+  }
+
+  /**
+   * Packets go to another address from now on: round-trip time, congestion window and datagram size begin afresh
+   * (RFC 9000 §9.4, `protocol.md` 7). The caller has validated the path.
+   */
+  onPathChange(path: SocketAddress): void {
+    this.mtu.onPathChange(path);
+    this.recovery.onPathChange(initialRtt(path), this.mtu.size);
+    this.#gate.onPathChange();
     this.wake();
   }
 
@@ -212,7 +225,7 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
     return Math.min(
       this.recovery.deadline,
       this.#acks.deadline,
-      this.#paceUntil,
+      this.#gate.deadline,
       this.#idleDeadline,
       this.#keepAliveDeadline,
     );
@@ -228,14 +241,14 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
       return;
     }
     if (now >= this.recovery.deadline) {
-      this.recovery.onTimeout(now, this);
+      this.recovery.onTimeout(now);
       if (this.mtu.onProbeTimeout(this.recovery.ptoCount)) this.recovery.onDatagramSize(this.mtu.size);
     }
     if (now >= this.#keepAliveDeadline) {
       this.#liveness.onKeepAlive(now);
       this.#pingPending = true;
     }
-    if (now >= this.#paceUntil) this.#paceUntil = Infinity;
+    if (now >= this.#gate.deadline) this.#gate.deadline = Infinity;
   }
 
   // --- output ---
@@ -251,7 +264,7 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
     const blocked = !probing && !this.#maySend(now);
     const ackDue = this.#acks.deadline <= now;
     if (blocked && !ackDue) return 0;
-    const sizeProbe = blocked || probing ? undefined : this.#dueSizeProbe();
+    const sizeProbe = blocked || probing ? undefined : this.#gate.dueProbe();
     const end = (sizeProbe ?? this.mtu.size) - PACKET_OVERHEAD;
     const frames: SentFrame[] = [];
     // An ACK rides along when there is anything else; alone it waits for its time.
@@ -290,7 +303,7 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
   /** See {@linkcode FrameHandler}. */
   onAck(largest: number, delay: number, ranges: readonly number[]): void {
     const ackDelay = delay * 2 ** this.peer.ackDelayExponent / 1000;
-    if (!this.recovery.onAck(ranges, ackDelay, this.now, this)) {
+    if (!this.recovery.onAck(ranges, ackDelay, this.now)) {
       throw new ProtocolError(
         `Receive ACK: packet ${largest} was never sent, next is ${this.nextPacketNumber}`,
         ErrorCode.PROTOCOL_VIOLATION,
@@ -400,22 +413,11 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
     return this.recovery.rtt.pto(this.peer.maxAckDelay);
   }
 
-  /** Whether congestion window and pacing let a full packet go now. */
   #maySend(now: number): boolean {
-    const { recovery } = this;
-    const size = this.mtu.size;
-    if (recovery.bytesInFlight + size > recovery.window) {
-      recovery.appLimited = false;
-      return false;
-    }
-    // On a short path all that is in flight sits in the peer's socket: half of that needs no pacing.
-    const short = recovery.rtt.sampled && recovery.rtt.min <= SHORT_PATH_RTT;
-    const burst = recovery.peerReceiveBuffer / 2;
-    if (short && recovery.bytesInFlight + size <= burst) return true;
-    const at = this.#pacer.nextSendTime(now, size, recovery.window, recovery.rtt.smoothed, burst);
-    if (at <= now) return true;
+    const gate = this.#gate;
+    if (gate.isOpen(now)) return true;
     const waiting = this.streams.hasPending || this.datagrams.hasPending;
-    if (waiting || this.#pingPending || this.#pathResponses.length > 0) this.#paceUntil = at;
+    if (!waiting && !this.#pingPending && this.#pathResponses.length === 0) gate.deadline = Infinity;
     return false;
   }
 
@@ -430,13 +432,6 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
       at = writePathFrame(out, at, FrameType.PATH_RESPONSE, this.#pathResponses.shift()!);
     }
     return at;
-  }
-
-  #dueSizeProbe(): number | undefined {
-    const probe = this.mtu.probe;
-    // Only once the path is known to work, and never in the way of what waits.
-    if (probe === undefined || !this.recovery.rtt.sampled) return undefined;
-    return this.recovery.bytesInFlight + probe <= Math.max(this.recovery.window, probe) ? probe : undefined;
   }
 
   #writeSizeProbe(out: Uint8Array, at: number, end: number, size: number, frames: SentFrame[]): number {
@@ -464,11 +459,11 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
       ackEliciting: elicits,
       sizeProbe,
       frames,
-      fate: "in_flight",
+      previous: -1,
     });
     if (!elicits) return;
     if (this.recovery.probesDue > 0) this.recovery.probesDue--;
-    this.#pacer.onSent(size);
+    this.#gate.onSent(size);
     this.#liveness.onElicited(now);
   }
 

@@ -104,7 +104,7 @@ Deno.test("cubic: larger packets raise the least window", () => {
 class Lab {
   readonly acked: number[] = [];
   readonly lost: number[] = [];
-  readonly recovery = new Recovery(new Cubic(SIZE), 100, SIZE);
+  readonly recovery = new Recovery(new Cubic(SIZE), 100, SIZE, this);
   now = 1_000;
   #next = 0;
 
@@ -117,18 +117,18 @@ class Lab {
         ackEliciting,
         sizeProbe,
         frames: [{ kind: "max_data" }],
-        fate: "in_flight",
+        previous: -1,
       });
     }
   }
 
   ack(...ranges: number[]): boolean {
-    return this.recovery.onAck(ranges, 0, this.now, this);
+    return this.recovery.onAck(ranges, 0, this.now);
   }
 
   timeout(): void {
     this.now = this.recovery.deadline;
-    this.recovery.onTimeout(this.now, this);
+    this.recovery.onTimeout(this.now);
   }
 
   onPacketAcked({ packetNumber }: SentPacket): void {
@@ -211,14 +211,15 @@ Deno.test("recovery: under random acknowledgements each packet is settled once a
         if (item.elicits) eliciting += item.send;
       } else if ("wait" in item) {
         lab.now += item.wait;
-        if (lab.recovery.deadline <= lab.now) lab.recovery.onTimeout(lab.now, lab);
+        if (lab.recovery.deadline <= lab.now) lab.recovery.onTimeout(lab.now);
       } else if (sent > 0) {
         const high = item.ack % sent;
         const low = Math.max(0, high - item.width);
         assert.ok(item.more && low >= 4 ? lab.ack(low, high, low - 4, low - 3) : lab.ack(low, high));
       }
-      const settled = [...lab.acked, ...lab.lost];
-      assert.equal(new Set(settled).size, settled.length);
+      // What was judged lost may arrive after all; nothing else happens twice.
+      assert.equal(new Set(lab.acked).size, lab.acked.length);
+      assert.equal(new Set(lab.lost).size, lab.lost.length);
       assert.ok(lab.recovery.bytesInFlight >= 0 && lab.recovery.bytesInFlight <= eliciting * SIZE);
     }
     if (sent === 0) return;

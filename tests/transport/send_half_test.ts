@@ -139,6 +139,7 @@ Deno.test("send half: what is written after the end or a reset goes nowhere and 
   assert.equal(reset.hasPending(100), false);
   reset.onResetAcked();
   assert.ok(reset.terminal);
+  assert.equal(reset.resetPending, false, "judged lost, asked for again, and then it arrived after all");
 });
 
 Deno.test("send half: many small writes are released in time that does not grow with their number", () => {
