@@ -52,6 +52,11 @@ const FORBIDDEN: readonly { pattern: RegExp; allowed: (room: string) => boolean;
   },
 ];
 
+/** Packages that one file imports, and why no other. */
+const ONLY_IMPORTER: Readonly<Record<string, { path: string; why: string }>> = {
+  "@logtape/logtape": { path: "src/runtime/logging.ts", why: "loaded with the first message" },
+};
+
 /** Whether `room` may import the Node built-in `name` (without `node:`). */
 function mayImportBuiltin(room: string, name: string): boolean {
   return room === "runtime" || (room === "crypto" && name === "crypto");
@@ -115,6 +120,10 @@ export function layerProblems(file: SourceFile, aliases: Readonly<Record<string,
     } else {
       if (/^(?:npm|jsr|https?|file):/.test(specifier)) {
         report(index, `"${specifier}" must be a bare name listed in deno.json`);
+      }
+      const only = ONLY_IMPORTER[specifier];
+      if (only !== undefined && file.path !== only.path) {
+        report(index, `"${specifier}" belongs in ${only.path}: ${only.why}`);
       }
       continue;
     }

@@ -5,11 +5,11 @@
  * @module
  */
 
-import { getLogger } from "@logtape/logtape";
 import { SourceChangedError, StoreError } from "../errors.ts";
 import type { MeshNode, Session } from "../mesh/mod.ts";
 import { ErrorCode } from "../mesh/mod.ts";
 import { frameMessage, MessageReader } from "../mesh/messages.ts";
+import { log } from "../runtime/logging.ts";
 import type { Stream } from "../transport/stream.ts";
 import { toHex } from "../wire/bytes.ts";
 import {
@@ -275,7 +275,7 @@ class ServedStream {
 
   #report(error: Error, hash: Uint8Array): void {
     const level = error instanceof SourceChangedError ? "warn" : "error";
-    getLogger(["hawser", "blob"])[level]("Cannot serve blob {hash}: {error}", { hash: toHex(hash), error });
+    log("blob", level, "Cannot serve blob {hash}: {error}", { hash: toHex(hash), error });
     this.options.onError?.(error, hash);
   }
 

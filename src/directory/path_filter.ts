@@ -4,8 +4,6 @@
  * @module
  */
 
-// @ts-types="@types/picomatch"
-import picomatch from "picomatch/posix.js";
 import { parentOf } from "./path_rules.ts";
 
 /**
@@ -21,17 +19,23 @@ export interface PathPatterns {
   readonly exclude?: readonly string[];
 }
 
+/** Whether a path matches. */
+type Matcher = (path: string) => boolean;
+
 /** {@linkcode PathPatterns}, ready to be asked. */
 export class PathFilter {
-  #include: ((path: string) => boolean) | undefined;
-  #exclude: ((path: string) => boolean) | undefined;
+  readonly #include: Matcher | undefined;
+  readonly #exclude: Matcher | undefined;
+
+  private constructor(include: Matcher | undefined, exclude: Matcher | undefined) {
+    this.#include = include;
+    this.#exclude = exclude;
+  }
 
   /** @param patterns what to match. */
-  constructor(patterns: PathPatterns) {
-    const compile = (globs: readonly string[] | undefined) =>
-      globs === undefined || globs.length === 0 ? undefined : picomatch([...globs], { dot: true });
-    this.#include = patterns.include === undefined ? undefined : compile(patterns.include) ?? (() => false);
-    this.#exclude = compile(patterns.exclude);
+  static async create(patterns: PathPatterns): Promise<PathFilter> {
+    const include = patterns.include && (await compile(patterns.include) ?? (() => false));
+    return new PathFilter(include, await compile(patterns.exclude));
   }
 
   /** Whether the entry and all below it are left out. */
@@ -56,4 +60,13 @@ export class PathFilter {
     }
     return records.filter(({ path }) => chosen.has(path) || onTheWay.has(path));
   }
+}
+
+/** Whether a path matches one of `globs`; `undefined` when there are none. */
+async function compile(globs: readonly string[] = []): Promise<Matcher | undefined> {
+  if (globs.length === 0) return undefined;
+  // Imported here: few programs have patterns, all others start sooner.
+  // @ts-types="@types/picomatch"
+  const { default: picomatch } = await import("picomatch/posix.js");
+  return picomatch([...globs], { dot: true });
 }

@@ -119,7 +119,7 @@ export async function scanInto(
   sink: ScanSink,
 ): Promise<ScanResult> {
   const pacer = new WorkPacer(options.signal);
-  const filter = new PathFilter(options);
+  const filter = await PathFilter.create(options);
   const walked = await walkTree(base, {
     action,
     pacer,

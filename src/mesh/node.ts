@@ -6,7 +6,6 @@
 
 import { bindUdp } from "#udp";
 import { permissions } from "#permissions";
-import { getLogger } from "@logtape/logtape";
 import { generateKeyPair, publicKeyOf } from "../crypto/x25519.ts";
 import {
   type HawserError,
@@ -15,6 +14,7 @@ import {
   PermissionDeniedError,
   SocketError,
 } from "../errors.ts";
+import { log } from "../runtime/logging.ts";
 import { ipVersion, resolveHost } from "../runtime/resolve.ts";
 import type { UdpSocket } from "../runtime/udp.ts";
 import type { SocketAddress } from "../transport/address.ts";
@@ -345,7 +345,7 @@ export class MeshNode implements AsyncDisposable {
       session.release();
       for (const acceptor of this.#acceptors) acceptor.push(session);
     }).catch((error) => {
-      getLogger(["hawser", "mesh"]).error("authorize threw, peer {peer} is refused: {error}", {
+      log("mesh", "error", "authorize threw, peer {peer} is refused: {error}", {
         peer: session.peerName,
         error,
       });
@@ -391,7 +391,7 @@ export class MeshNode implements AsyncDisposable {
 
   #onSocketFailure(cause: Error): void {
     this.#failure = new SocketError(`Use socket: ${cause.message}`, { cause });
-    getLogger(["hawser", "mesh"]).error("Socket failed: {error}", { error: cause });
+    log("mesh", "error", "Socket failed: {error}", { error: cause });
     this.#endpoint.closeAll(ErrorCode.INTERNAL_ERROR, cause.message, monotonicNow());
     void this.close();
   }

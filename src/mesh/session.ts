@@ -4,9 +4,9 @@
  * @module
  */
 
-import { getLogger } from "@logtape/logtape";
 import { encodeNodeId } from "../wire/node_id.ts";
 import { InvalidArgumentError } from "../errors.ts";
+import { log } from "../runtime/logging.ts";
 import type { Connection } from "../transport/connection.ts";
 import { ErrorCode } from "../transport/config.ts";
 import type { SessionEnd } from "../transport/session_end.ts";
@@ -294,7 +294,7 @@ export class Session implements AsyncDisposable {
     try {
       handler(stream, this);
     } catch (error) {
-      getLogger(["hawser", "mesh"]).error("Stream handler of protocol {protocol} threw: {error}", {
+      log("mesh", "error", "Stream handler of protocol {protocol} threw: {error}", {
         protocol: stream.protocol,
         error,
       });

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { getLogger } from "@logtape/logtape";
+import { log } from "../runtime/logging.ts";
 import type { UdpSocket } from "../runtime/udp.ts";
 import type { Endpoint } from "../transport/endpoint.ts";
 
@@ -112,7 +112,7 @@ export class SocketLoop {
       action();
     } catch (error) {
       this.endpoint.counters.internal_errors++;
-      getLogger(["hawser", "mesh"]).error("Unexpected error in the socket loop: {error}", { error });
+      log("mesh", "error", "Unexpected error in the socket loop: {error}", { error });
     }
   }
 }

@@ -5,8 +5,8 @@
  * @module
  */
 
-import { getLogger } from "@logtape/logtape";
 import { PermissionDeniedError, SocketError } from "../errors.ts";
+import { log } from "./logging.ts";
 import { permissions } from "./permissions_deno.ts";
 import {
   DATAGRAM_BUFFER,
@@ -35,9 +35,7 @@ export async function bindUdp(hostname: string, port: number): Promise<UdpSocket
   if (typeof Deno.listenDatagram !== "function") {
     if (!toldOfFallback) {
       toldOfFallback = true;
-      getLogger(["hawser", "udp"]).info(
-        "Deno runs without --unstable-net: using node:dgram, which is slower",
-      );
+      log("udp", "info", "Deno runs without --unstable-net: using node:dgram, which is slower");
     }
     return await bindNodeUdp(hostname, port);
   }

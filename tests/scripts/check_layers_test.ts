@@ -49,6 +49,14 @@ Deno.test("layers: built-ins stay in runtime, node:crypto also in crypto", () =>
   assert.equal(problems("src/wire/a.ts", `import x from "npm:left-pad@1";`).length, 1);
 });
 
+Deno.test("layers: the log goes through one file", () => {
+  const text = `import { getLogger } from "@logtape/logtape";`;
+  assert.deepEqual(problems("src/mesh/a.ts", text), [
+    'src/mesh/a.ts:1: "@logtape/logtape" belongs in src/runtime/logging.ts: loaded with the first message',
+  ]);
+  assert.deepEqual(problems("src/runtime/logging.ts", `import("@logtape/logtape").then();`), []);
+});
+
 Deno.test("layers: clocks, chance, Deno and console are found in code and not in comments or strings", () => {
   assert.equal(problems("src/transport/a.ts", `const now = Date.now();`).length, 1);
   assert.equal(problems("src/transport/a.ts", `const r = crypto.getRandomValues(x);`).length, 1);
