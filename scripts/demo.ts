@@ -27,7 +27,7 @@ async function demo(source: string, parent: string): Promise<void> {
 
   console.log(`1. hawser share, with ${shareFlags.join(" ")}`);
   const shareArgs = ["share", source, "--once", "--listen", "127.0.0.1:0", "--json", "--quiet"];
-  const share = new ScriptProcess(COMMAND, shareFlags, shareArgs, false);
+  const share = new ScriptProcess(COMMAND, shareFlags, shareArgs);
   try {
     const ready = await share.nextJson();
     const ticket = String(ready.ticket);
@@ -37,7 +37,7 @@ async function demo(source: string, parent: string): Promise<void> {
     console.log(`2. hawser fetch, with ${fetchFlags.join(" ")}`);
     if (links) console.log("   (unscoped because the tree has symbolic links)");
     const begin = performance.now();
-    const fetch = new ScriptProcess(COMMAND, fetchFlags, ["fetch", ticket, dest, "--json"], false);
+    const fetch = new ScriptProcess(COMMAND, fetchFlags, ["fetch", ticket, dest, "--json"]);
     const stats = await fetch.nextJson();
     await fetch.end();
     const wall = performance.now() - begin;

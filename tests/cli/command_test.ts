@@ -39,7 +39,6 @@ async function sharing<T>(
     COMMAND,
     [`--allow-read=${dir}`, NET],
     ["share", dir, "--listen", "127.0.0.1:0", "--json", "--quiet", ...args],
-    false,
   );
   try {
     return await work(String((await share.nextJson()).ticket), share);

@@ -1,0 +1,129 @@
+/**
+ * Hawser on each runtime: the command, and scripts of this folder, in processes of their own.
+ *
+ * @module
+ */
+
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { buildPackage } from "../build_npm.ts";
+import { compile } from "../compile_node.ts";
+import { type Contender, type Outcome, timed, type Transfer } from "./contender.ts";
+import { MeasuredProcess } from "./measured_process.ts";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+/** Without `--allow-ffi`: that is what the contender `deno+ffi` adds. */
+const DENO_FLAGS = [
+  "run",
+  "--quiet",
+  "--no-prompt",
+  "--unstable-net",
+  "--allow-read",
+  "--allow-write",
+  "--allow-net=127.0.0.1",
+  "--allow-sys",
+];
+/** Scripts of this folder that run on either runtime. */
+const SCRIPTS = ["store_script", "serve_script", "connect_script"];
+const RUNTIME = /^(?:deno(?<ffi>\+ffi)?|node(?<node>\d+))$/;
+
+/** Hawser on one runtime. */
+export interface HawserContender extends Contender {
+  /** Starts a script of this folder on the same runtime. */
+  script(name: string, ...args: readonly string[]): MeasuredProcess;
+}
+
+/** Makes contenders for runtimes; builds the package for Node once, in `folder`. */
+export class Runtimes {
+  readonly #folder: string;
+  #built = false;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** The contender for `deno`, `deno+ffi` or `node` with a major version. */
+  contender(id: string): HawserContender {
+    const match = RUNTIME.exec(id);
+    if (match === null) throw new Error(`No runtime "${id}": want deno, deno+ffi, or node20 and the like`);
+    const { ffi, node } = match.groups!;
+    if (node !== undefined) return this.#onNode(id, node);
+    const flags = ffi === undefined ? DENO_FLAGS : [...DENO_FLAGS, "--allow-ffi"];
+    const start = (script: string, args: readonly string[]) =>
+      new MeasuredProcess(Deno.execPath(), [...flags, script, ...args], { cwd: ROOT });
+    return {
+      ...HAWSER,
+      id,
+      title: `Hawser, Deno${ffi === undefined ? "" : " with --allow-ffi"}`,
+      version: `Deno ${Deno.version.deno}`,
+      transfer: (transfer) => shareAndFetch(transfer, (args) => start("src/cli/mod.ts", args)),
+      script: (name, ...args) => start(`scripts/bench/${name}.ts`, args),
+    };
+  }
+
+  #onNode(id: string, major: string): HawserContender {
+    const node = nodeBinary(major);
+    this.#build();
+    const start = (script: string, args: readonly string[]) =>
+      new MeasuredProcess(node, ["--no-warnings", script, ...args], { cwd: this.#folder });
+    const version = execFileSync(node, ["--version"], { encoding: "utf8" }).trim();
+    return {
+      ...HAWSER,
+      id,
+      title: `Hawser, Node ${major}`,
+      version: `Node ${version.slice(1)}`,
+      transfer: (transfer) => shareAndFetch(transfer, (args) => start("bin/hawser.js", args)),
+      script: (name, ...args) => start(`scripts/bench/${name}.js`, args),
+    };
+  }
+
+  #build(): void {
+    if (this.#built) return;
+    this.#built = true;
+    buildPackage(this.#folder);
+    compile(ROOT, SCRIPTS.map((name) => join("scripts/bench", `${name}.ts`)), this.#folder);
+    execFileSync("npm", ["install", "--no-audit", "--no-fund", "--silent"], { cwd: this.#folder });
+  }
+}
+
+const HAWSER = { kind: "hawser", updates: true } as const;
+
+/** The binary of a major version of Node: the one on the path when it is that, else from npm. */
+function nodeBinary(major: string): string {
+  const print = ["-p", "process.version + ' ' + process.execPath"];
+  const [version, path] = execFileSync("node", print, { encoding: "utf8" }).trim().split(" ");
+  if (version.startsWith(`v${major}.`)) return path;
+  const npx = ["-y", "-p", `node@${major}`, "node", "-p", "process.execPath"];
+  return execFileSync("npx", npx, { encoding: "utf8" }).trim();
+}
+
+async function shareAndFetch(
+  { source, dest, maxDatagram }: Transfer,
+  hawser: (args: readonly string[]) => MeasuredProcess,
+): Promise<Outcome> {
+  const limit = maxDatagram === undefined ? [] : ["--max-datagram", String(maxDatagram)];
+  const share = ["share", source, "--listen", "127.0.0.1:0", "--json", "--quiet", ...limit];
+  const begin = performance.now();
+  const serving = hawser(share);
+  try {
+    const [, ticket] = await serving.until(/"ticket":"([^"]+)"/);
+    const readyMs = performance.now() - begin;
+    const [fetching, fetchMs] = await timed(async () => {
+      const process = hawser(["fetch", ticket, dest, "--json", "--quiet", ...limit]);
+      await process.done();
+      return process;
+    });
+    const { ms, wire } = JSON.parse(fetching.output.trim().split("\n").at(-1)!);
+    return {
+      readyMs,
+      fetchMs,
+      workMs: ms,
+      serving: serving.usage(),
+      fetching: fetching.usage(),
+      wireBytes: wire.sent + wire.received,
+    };
+  } finally {
+    await serving.stop();
+  }
+}
