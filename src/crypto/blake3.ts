@@ -6,7 +6,7 @@
  */
 
 import { nobleBlake3 } from "./blake3_noble.ts";
-import { loadWasmBlake3 } from "./blake3_wasm.ts";
+import { wasmBlake3 } from "./blake3_wasm.ts";
 
 export { nobleBlake3 } from "./blake3_noble.ts";
 
@@ -48,6 +48,6 @@ let loading: Promise<Blake3> | undefined;
  */
 export function loadBlake3(): Promise<Blake3> {
   // A runtime may lack WebAssembly or forbid compiling it; the slow driver is then the only one, and enough.
-  loading ??= loadWasmBlake3().catch(() => nobleBlake3());
+  loading ??= Promise.resolve().then(wasmBlake3).catch(() => nobleBlake3());
   return loading;
 }

@@ -82,6 +82,25 @@ Deno.test("blake3: both drivers agree on any pieces of any input", async () => {
   }));
 });
 
+Deno.test("blake3: both drivers agree around the ends of blocks, chunks, groups and segments", async () => {
+  const [wasm, noble] = [await loadBlake3(), nobleBlake3()];
+  const hasher = await wasm.createHasher();
+  const input = pattern(5 * 65536);
+  const ends = [64, 1024, 2048, 3072, 4096, 5120, 7168, 65536, 66560, 131072, 196608, 200704, 262144];
+  for (
+    const length of ends.flatMap((end) => [end - 65, end - 1, end, end + 1, end + 63]).filter((n) => n >= 0)
+  ) {
+    const bytes = input.subarray(0, length);
+    const expected = noble.hash(bytes);
+    assert.deepEqual(wasm.hash(bytes), expected, `${length} bytes`);
+    hasher.reset();
+    for (let at = 0; at < length; at += 30_001) {
+      hasher.update(bytes.subarray(at, Math.min(length, at + 30_001)));
+    }
+    assert.deepEqual(hasher.digest(), expected, `${length} bytes in pieces`);
+  }
+});
+
 Deno.test("blake3: loaded once", () => {
   assert.equal(loadBlake3(), loadBlake3());
 });
