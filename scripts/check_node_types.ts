@@ -19,9 +19,21 @@ const MODULES = join(ROOT, "node_modules") + "/";
 /** Built-ins of Node 20. `Symbol.dispose` is there, `using` is lowered by the build. */
 const LIBRARIES = ["lib.es2023.d.ts", "lib.esnext.disposable.d.ts"];
 
-/** What is asked for and may be missing: `import.meta.main` came with Node 24, and is undefined before. */
+/**
+ * What is asked for and may be missing: `import.meta.main` came with Node 24, and is undefined before. And what is
+ * there although the declarations lack it: WebAssembly, as much of it as is used.
+ */
 const AMBIENT_PATH = join(ROOT, "node_types.d.ts");
-const AMBIENT = "interface ImportMeta { readonly main: boolean | undefined }\n";
+const AMBIENT = `interface ImportMeta { readonly main: boolean | undefined }
+declare namespace WebAssembly {
+  class Module { constructor(bytes: Uint8Array); }
+  class Memory { constructor(size: { initial: number }); readonly buffer: ArrayBuffer; }
+  class Instance {
+    constructor(module: Module, imports: Record<string, Record<string, unknown>>);
+    readonly exports: Record<string, unknown>;
+  }
+}
+`;
 
 /** What is used of `deno.json` and `deno.lock`. */
 interface Config {
