@@ -34,8 +34,8 @@ export class SocketLoop {
       onDatagram: (datagram, from) => {
         this.#received++;
         this.#guard(() => this.endpoint.receive(datagram, from, monotonicNow()));
-        this.flush();
       },
+      onBatchEnd: () => this.flush(),
       onDrain: () => this.flush(),
       onTooBig: (_length, to) => this.endpoint.onTooBig(to),
       onFailure,
@@ -58,7 +58,7 @@ export class SocketLoop {
     for (;;) {
       const buffer = this.socket.acquire();
       // The socket calls again once sends have left: no timer is needed until then.
-      if (buffer === undefined) return;
+      if (buffer === undefined) return this.socket.flush();
       const transmit = this.endpoint.poll(buffer, monotonicNow());
       if (transmit === undefined) {
         this.socket.release(buffer);
@@ -66,6 +66,7 @@ export class SocketLoop {
       }
       this.socket.send(buffer, transmit.length, transmit.to);
     }
+    this.socket.flush();
     this.#setTimer();
     this.onTurn?.();
   }

@@ -17,6 +17,8 @@ export interface UdpAddress {
 export interface UdpHandlers {
   /** A datagram arrived; the bytes are valid during the call only. */
   onDatagram(datagram: Uint8Array, from: UdpAddress): void;
+  /** What had arrived was given to {@linkcode UdpHandlers.onDatagram}: now is the time to answer, once for all of it. */
+  onBatchEnd(): void;
   /** {@linkcode UdpSocket.acquire} gave nothing before and would give a buffer now. */
   onDrain(): void;
   /** A datagram of `length` bytes was refused because the path does not take its size (EMSGSIZE). */
@@ -35,12 +37,20 @@ export interface UdpSocket {
   readonly driver: string;
   /** Begins to receive. */
   start(handlers: UdpHandlers): void;
-  /** A buffer for the largest datagram, to be given to {@linkcode UdpSocket.send}; `undefined` when too many are on their way. */
+  /**
+   * A buffer for the largest datagram, to be given to {@linkcode UdpSocket.send} or {@linkcode UdpSocket.release} before
+   * the next is asked for; `undefined` when too much is on its way.
+   */
   acquire(): Uint8Array | undefined;
-  /** Gives a buffer back unused. */
+  /** Gives the buffer back unused. */
   release(buffer: Uint8Array): void;
-  /** Sends the first `length` bytes of an acquired buffer, which belongs to the socket again. Loss is silent. */
+  /**
+   * Sends the first `length` bytes of the acquired buffer, which belongs to the socket again. Loss is silent. The driver
+   * may hold the datagram back until {@linkcode UdpSocket.flush}, to send many at once.
+   */
   send(buffer: Uint8Array, length: number, to: UdpAddress): void;
+  /** Nothing more is to be sent for now: what was held back leaves. */
+  flush(): void;
   /** Closes; what was given to `send` still leaves. */
   close(): Promise<void>;
 }
@@ -52,9 +62,17 @@ export const MAX_PENDING_SENDS = 64;
 /** Linux queues 208 KiB by default, counted with overhead: at least this much of payload. */
 export const DEFAULT_RECEIVE_BUFFER: number = 128 * 1024;
 
+/** A datagram on its way out. */
+interface Outgoing {
+  readonly buffer: Uint8Array;
+  readonly length: number;
+  readonly to: UdpAddress;
+}
+
 /**
- * The sending side that drivers share: buffers are used again instead of being left to the garbage collector, and a
- * caller that has {@linkcode MAX_PENDING_SENDS} of them out waits.
+ * The sending side of drivers whose runtime sends one datagram per call and tells later that it left: buffers are used
+ * again instead of being left to the garbage collector, and a caller that has {@linkcode MAX_PENDING_SENDS} of them out
+ * waits.
  */
 export abstract class PooledSends {
   /** Told what happens, once the socket has started. */
@@ -63,6 +81,9 @@ export abstract class PooledSends {
   #taken = 0;
   #starved = false;
   #onIdle: (() => void) | undefined;
+  /** What waits for the first send; `undefined` once that has left. */
+  #held: Outgoing[] | undefined;
+  #hasSent = false;
 
   /** See {@linkcode UdpSocket.acquire}. */
   acquire(): Uint8Array | undefined {
@@ -78,9 +99,32 @@ export abstract class PooledSends {
     this.#free.push(buffer);
   }
 
+  /**
+   * See {@linkcode UdpSocket.send}. The first one goes alone: Deno does not know yet that the socket can be written to,
+   * and of those that wait to know it the last would leave first.
+   */
+  send(buffer: Uint8Array, length: number, to: UdpAddress): void {
+    if (this.#held !== undefined) {
+      this.#held.push({ buffer, length, to });
+      return;
+    }
+    if (!this.#hasSent) this.#held = [];
+    this.#hasSent = true;
+    this.transmit(buffer, length, to);
+  }
+
+  /** See {@linkcode UdpSocket.flush}: nothing is held back. */
+  flush(): void {}
+
+  /** Hands a datagram to the runtime; {@linkcode PooledSends.onSent} is called when that is done with it. */
+  protected abstract transmit(buffer: Uint8Array, length: number, to: UdpAddress): void;
+
   /** A send has left or failed. */
   protected onSent(buffer: Uint8Array): void {
     this.release(buffer);
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const { buffer, length, to } of held) this.transmit(buffer, length, to);
     if (this.#taken === 0) this.#onIdle?.();
     if (!this.#starved) return;
     this.#starved = false;

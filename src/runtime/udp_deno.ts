@@ -1,6 +1,6 @@
 /**
- * UDP through `Deno.listenDatagram`, and through `node:dgram` where that is missing: it exists only under
- * `--unstable-net`.
+ * UDP in Deno: through the C library of Linux where `--allow-ffi` permits it, else through `Deno.listenDatagram`, and
+ * through `node:dgram` where that is missing: it exists only under `--unstable-net`.
  *
  * @module
  */
@@ -32,6 +32,12 @@ export async function bindUdp(hostname: string, port: number): Promise<UdpSocket
       [flag],
     );
   }
+  if (mayBeFast()) {
+    const { bindLinuxUdp } = await import("./udp_linux.ts");
+    const socket = bindLinuxUdp(hostname, port);
+    if (socket !== undefined) return socket;
+    log("udp", "debug", "The C library cannot be used: no fast UDP");
+  }
   if (typeof Deno.listenDatagram !== "function") {
     if (!toldOfFallback) {
       toldOfFallback = true;
@@ -44,6 +50,11 @@ export async function bindUdp(hostname: string, port: number): Promise<UdpSocket
   } catch (cause) {
     throw new SocketError(`Bind UDP socket at ${hostname}:${port}: ${(cause as Error).message}`, { cause });
   }
+}
+
+/** Whether the driver for Linux could work here: only then it is loaded. */
+function mayBeFast(): boolean {
+  return Deno.build.os === "linux" && Deno.permissions.querySync({ name: "ffi" }).state === "granted";
 }
 
 class DenoUdpSocket extends PooledSends implements UdpSocket {
@@ -66,7 +77,7 @@ class DenoUdpSocket extends PooledSends implements UdpSocket {
     this.#receiving = this.#receive(handlers);
   }
 
-  send(buffer: Uint8Array, length: number, to: UdpAddress): void {
+  protected override transmit(buffer: Uint8Array, length: number, to: UdpAddress): void {
     const address: Deno.NetAddr = { transport: "udp", hostname: to.hostname, port: to.port };
     this.#connection.send(buffer.subarray(0, length), address).then(
       () => this.onSent(buffer),
@@ -104,6 +115,7 @@ class DenoUdpSocket extends PooledSends implements UdpSocket {
         return;
       }
       handlers.onDatagram(received[0], received[1] as Deno.NetAddr);
+      handlers.onBatchEnd();
     }
   }
 }

@@ -81,6 +81,7 @@ class NodeUdpSocket extends PooledSends implements UdpSocket {
         // Not as a Buffer, whose `slice` copies nothing.
         const datagram = new Uint8Array(message.buffer, message.byteOffset, message.byteLength);
         handlers.onDatagram(datagram, { hostname: address, port });
+        handlers.onBatchEnd();
       } catch (error) {
         // Deno swallows what a message handler throws.
         handlers.onFailure(error as Error);
@@ -88,7 +89,7 @@ class NodeUdpSocket extends PooledSends implements UdpSocket {
     });
   }
 
-  send(buffer: Uint8Array, length: number, to: UdpAddress): void {
+  protected override transmit(buffer: Uint8Array, length: number, to: UdpAddress): void {
     this.#socket.send(buffer, 0, length, to.port, to.hostname, (error) => {
       this.onSent(buffer);
       if ((error as { code?: string } | null)?.code === "EMSGSIZE") this.handlers?.onTooBig(length, to);
