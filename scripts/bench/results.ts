@@ -57,7 +57,10 @@ export function readResults(path: string): CaseResult[] {
 export function writeResult(path: string, result: CaseResult, ids: readonly string[]): CaseResult[] {
   const results = [...readResults(path).filter(({ id }) => id !== result.id), result]
     .filter(({ id }) => ids.includes(id)).sort((a, b) => ids.indexOf(a.id) - ids.indexOf(b.id));
-  writeFileSync(path, `${JSON.stringify(results, null, 2)}\n`);
+  // A hundredth of a millisecond says nothing.
+  const rounded = (_key: string, value: unknown) =>
+    typeof value === "number" ? Math.round(value * 100) / 100 : value;
+  writeFileSync(path, `${JSON.stringify(results, rounded, 2)}\n`);
   return results;
 }
 
