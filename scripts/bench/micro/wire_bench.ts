@@ -1,13 +1,6 @@
 /** Codecs: frames of a packet, and the manifest of a large directory. */
 import { decodeDirManifest, type DirEntry, encodeDirManifest } from "../../../src/wire/dir_manifest.ts";
-import {
-  type FrameHandler,
-  parseFrames,
-  STREAM_LEN,
-  STREAM_OFF,
-  writeAck,
-  writeStreamHeader,
-} from "../../../src/wire/frame.ts";
+import { type FrameHandler, parseFrames, writeAck, writeStreamHeader } from "../../../src/wire/frame.ts";
 import { VarintReader } from "../../../src/wire/varint.ts";
 
 const ENTRIES = 12_430;
