@@ -102,7 +102,11 @@ export const MAX_HOSTS_UNDER_LOAD = 1024;
 /** Cookies kept for peers to connect to; the oldest goes. */
 export const MAX_COOKIES = 1024;
 
-/** Highest packet number sent under one key: the key update of `protocol.md` 2.3 is due by then. */
+/** Packets sent under one key before the next one is taken (`protocol.md` 2.3) ... */
+export const KEY_UPDATE_PACKETS: number = 2 ** 22;
+/** ... or the time after which it is. */
+export const KEY_UPDATE_INTERVAL = 600_000;
+/** Packets sent under one key at most: a session whose peer does not follow its key updates ends then. */
 export const MAX_PACKETS_PER_KEY: number = 2 ** 32;
 
 /** Bytes that the application may hand to one stream before it is told to wait. */
@@ -167,10 +171,21 @@ export const DEFAULT_TRANSPORT: TransportOptions = {
 export interface EndpointLimits {
   /** See {@linkcode COOKIE_THRESHOLD}. */
   readonly cookieThreshold: number;
+  /** See {@linkcode KEY_UPDATE_PACKETS}. */
+  readonly keyUpdatePackets: number;
+  /** See {@linkcode KEY_UPDATE_INTERVAL}. */
+  readonly keyUpdateInterval: number;
+  /** See {@linkcode MAX_PACKETS_PER_KEY}. */
+  readonly maxPacketsPerKey: number;
 }
 
 /** The limits of every node. */
-export const DEFAULT_LIMITS: EndpointLimits = { cookieThreshold: COOKIE_THRESHOLD };
+export const DEFAULT_LIMITS: EndpointLimits = {
+  cookieThreshold: COOKIE_THRESHOLD,
+  keyUpdatePackets: KEY_UPDATE_PACKETS,
+  keyUpdateInterval: KEY_UPDATE_INTERVAL,
+  maxPacketsPerKey: MAX_PACKETS_PER_KEY,
+};
 
 /**
  * Codes of CONNECTION_CLOSE, RESET_STREAM and STOP_SENDING. Below 0x100 the transport errors of RFC 9000 §20.1 with

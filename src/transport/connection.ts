@@ -5,22 +5,22 @@
  * @module
  */
 
-import { type Aead, createAead } from "../crypto/aead.ts";
 import { HandshakeTimeoutError, type HawserError, NotAuthorizedError } from "../errors.ts";
 import { FrameType } from "../wire/frame.ts";
-import { DATA_HEADER, readPacketNumber, TAG_LENGTH, writeDataHeader } from "../wire/packet.ts";
+import { DATA_HEADER, readPacketNumber, TAG_LENGTH } from "../wire/packet.ts";
 import { sameAddress, type SocketAddress } from "./address.ts";
 import {
+  type EndpointLimits,
   ErrorCode,
   HALF_OPEN_TIMEOUT,
   HANDSHAKE_JITTER,
   HANDSHAKE_REFUSALS,
   HANDSHAKE_RESENDS,
-  MAX_PACKETS_PER_KEY,
   type TransportOptions,
 } from "./config.ts";
 import type { Counters } from "./counters.ts";
 import type { HandshakeResult, InitiatorHandshake } from "./handshake.ts";
+import { PacketKeys } from "./packet_keys.ts";
 import { ReplayWindow } from "./replay_window.ts";
 import { SessionState } from "./session.ts";
 import type { SessionEnd } from "./session_end.ts";
@@ -46,6 +46,8 @@ export interface ConnectionEvents {
 export interface ConnectionOwner {
   /** How sessions behave. */
   readonly transport: TransportOptions;
+  /** Limits of handshakes and keys. */
+  readonly limits: EndpointLimits;
   /** The endpoint's counters. */
   readonly counters: Counters;
   /** Something is to be sent. */
@@ -64,8 +66,6 @@ export interface ConnectionOwner {
 
 /** Phase of a connection. */
 export type ConnectionPhase = "initiating" | "half_open" | "established" | "gone";
-
-const nonce = new Uint8Array(12);
 
 /** One connection. */
 export class Connection implements SessionEvents, Timed {
@@ -98,8 +98,7 @@ export class Connection implements SessionEvents, Timed {
   /** Until it is done: its ephemeral key must not outlive it. */
   #handshake: InitiatorHandshake | undefined;
   #remoteIndex = 0;
-  #sealing: Aead | undefined;
-  #opening: Aead | undefined;
+  #keys: PacketKeys | undefined;
   #resends = 0;
   #nextResend = Infinity;
   #refusals = 0;
@@ -251,20 +250,14 @@ export class Connection implements SessionEvents, Timed {
       counters.replayed++;
       return;
     }
-    if (packet[1] !== 0) {
-      counters.unknown_key_phase++;
-      return;
-    }
-    nonce.set(packet.subarray(8, DATA_HEADER), 4);
-    const plaintext = this.#opening!.open(
-      nonce,
-      packet.subarray(0, DATA_HEADER),
-      packet.subarray(DATA_HEADER),
-    );
+    const keys = this.#keys!;
+    const { updates } = keys;
+    const plaintext = keys.open(packet, packetNumber, now, this.#threeProbeTimeouts);
     if (plaintext === undefined) {
-      counters.bad_packet++;
+      counters[keys.failure]++;
       return;
     }
+    counters.key_updates += keys.updates - updates;
     // Until path validation exists, a confirmed session stays where it is.
     if (this.phase === "half_open") {
       // Given up before it began: not worth an incoming session, nor the standing one.
@@ -289,15 +282,15 @@ export class Connection implements SessionEvents, Timed {
     if (this.phase !== "established") return 0;
     const session = this.session!;
     const packetNumber = session.nextPacketNumber;
-    if (packetNumber >= MAX_PACKETS_PER_KEY) {
+    const keys = this.#keys!;
+    keys.updateIfDue(packetNumber, session.recovery.largestAcked, now);
+    if (keys.isExhausted(packetNumber)) {
       session.close(ErrorCode.INTERNAL_ERROR, "packet numbers of this key are used up", now);
     }
     const length = session.poll(scratch, now);
     if (session.isGone) this.phase = "gone";
     if (length === 0) return 0;
-    writeDataHeader(out, this.#remoteIndex, packetNumber);
-    nonce.set(out.subarray(8, DATA_HEADER), 4);
-    this.#sealing!.seal(nonce, out.subarray(0, DATA_HEADER), scratch.subarray(0, length), out, DATA_HEADER);
+    keys.seal(out, this.#remoteIndex, packetNumber, scratch.subarray(0, length));
     return DATA_HEADER + length + TAG_LENGTH;
   }
 
@@ -329,11 +322,13 @@ export class Connection implements SessionEvents, Timed {
     this.session!.replace(now, true);
   }
 
+  /** How long the last receive keys stay after an update (RFC 9001 §6.5). */
+  readonly #threeProbeTimeouts = (): number => 3 * this.session!.probeTimeout;
+
   #start(result: HandshakeResult, path: SocketAddress, now: number): void {
     this.path = path;
     this.#remoteIndex = result.remoteIndex;
-    this.#sealing = createAead(result.sendKey);
-    this.#opening = createAead(result.receiveKey);
+    this.#keys = new PacketKeys(result.sendKey, result.receiveKey, this.owner.limits, now);
     this.peerAgent = result.peer.agent;
     this.session = new SessionState(this.isInitiator, result.peer, this.owner.transport, path, this, now);
   }

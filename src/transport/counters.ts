@@ -64,8 +64,10 @@ export interface Counters {
   replayed: number;
   /** Dropped: a data packet does not authenticate. */
   bad_packet: number;
-  /** Dropped: packet of a key phase that this version does not know. */
-  unknown_key_phase: number;
+  /** Dropped: a data packet of the key phase before, whose keys are gone. */
+  old_key_phase: number;
+  /** Key updates that came into effect in sessions, whoever began them. */
+  key_updates: number;
   /** Dropped unacknowledged: too many out-of-order pieces held. */
   reassembly_full: number;
 }
@@ -102,7 +104,8 @@ export function zeroCounters(): Counters {
     outbox_full: 0,
     replayed: 0,
     bad_packet: 0,
-    unknown_key_phase: 0,
+    old_key_phase: 0,
+    key_updates: 0,
     reassembly_full: 0,
   };
 }

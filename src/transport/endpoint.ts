@@ -12,9 +12,9 @@ import { datagramDefect, mac1Field, PacketType, readU32 } from "../wire/packet.t
 import { sameAddress, type SocketAddress } from "./address.ts";
 import {
   DEFAULT_LIMITS,
+  type EndpointLimits,
   MAX_DATAGRAM_SIZE,
   MAX_HALF_OPEN,
-  MAX_KNOWN_INITIATORS,
   MAX_OUTBOX,
   MAX_SESSIONS,
   type TransportOptions,
@@ -25,6 +25,7 @@ import { type Counters, zeroCounters } from "./counters.ts";
 import type { EndpointEvents, EndpointOptions } from "./endpoint_options.ts";
 import { Fifo } from "./fifo.ts";
 import { hasValidMac1, type Identity, InitiatorHandshake, ReceivedInitiation, tai64n } from "./handshake.ts";
+import { InitiatorTimes } from "./initiator_times.ts";
 import { localParameters } from "./local_parameters.ts";
 import { TimerQueue } from "./timer_queue.ts";
 
@@ -45,6 +46,8 @@ export class Endpoint implements ConnectionOwner {
   readonly counters: Counters = zeroCounters();
   /** How sessions behave. */
   readonly transport: TransportOptions;
+  /** See {@linkcode ConnectionOwner}. */
+  readonly limits: EndpointLimits;
 
   readonly #identity: Identity;
   readonly #mac1Key: Uint8Array;
@@ -56,7 +59,7 @@ export class Endpoint implements ConnectionOwner {
   readonly #halfOpen = new Map<string, Connection>();
   readonly #cookieGuard: CookieGuard;
   readonly #cookieJar = new CookieJar();
-  readonly #initiatorTimes = new Map<string, Uint8Array>();
+  readonly #initiatorTimes = new InitiatorTimes();
   /** Handshake packets to be sent. */
   readonly #outbox = new Fifo<{ readonly packet: Uint8Array; readonly to: SocketAddress }>();
   readonly #ready = new Set<Connection>();
@@ -76,8 +79,9 @@ export class Endpoint implements ConnectionOwner {
       random: (length) => options.random(length),
     };
     this.#mac1Key = mac1Key(options.staticKey.publicKey);
-    const { cookieThreshold } = { ...DEFAULT_LIMITS, ...options.limits };
-    this.#cookieGuard = new CookieGuard(options.staticKey.publicKey, cookieThreshold, this.#identity.random);
+    this.limits = { ...DEFAULT_LIMITS, ...options.limits };
+    const { publicKey } = options.staticKey;
+    this.#cookieGuard = new CookieGuard(publicKey, this.limits.cookieThreshold, this.#identity.random);
   }
 
   /** Established sessions. */
@@ -379,8 +383,7 @@ export class Endpoint implements ConnectionOwner {
       return true;
     }
     const peer = toHex(peerKey);
-    const last = this.#initiatorTimes.get(peer);
-    if (last !== undefined && compareBytes(time, last) <= 0) {
+    if (this.#initiatorTimes.isStale(peer, time)) {
       counters.stale_initiation++;
       return true;
     }
@@ -393,11 +396,7 @@ export class Endpoint implements ConnectionOwner {
       counters.too_many_sessions++;
       return true;
     }
-    this.#initiatorTimes.delete(peer);
-    this.#initiatorTimes.set(peer, time);
-    if (this.#initiatorTimes.size > MAX_KNOWN_INITIATORS) {
-      this.#initiatorTimes.delete(this.#initiatorTimes.keys().next().value!);
-    }
+    this.#initiatorTimes.note(peer, time);
     return false;
   }
 

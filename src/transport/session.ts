@@ -123,6 +123,11 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
     return this.recovery.rtt.smoothed;
   }
 
+  /** Probe time-out without back-off, milliseconds (RFC 9002 §6.2.1). */
+  get probeTimeout(): number {
+    return this.recovery.rtt.pto(this.peer.maxAckDelay);
+  }
+
   /** See {@linkcode DatagramContext}. */
   get packetRoom(): number {
     return this.mtu.size - PACKET_OVERHEAD;
@@ -169,7 +174,7 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
   close(code: number, reason: string, now: number, error?: HawserError): void {
     if (!this.isOpen) return;
     this.now = now;
-    this.#closing.close({ code, reason }, now, this.#pto);
+    this.#closing.close({ code, reason }, now, this.probeTimeout);
     this.#end(endByUs(code, reason, error));
     this.wake();
   }
@@ -367,7 +372,7 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
   /** See {@linkcode FrameHandler}. */
   onConnectionClose(code: number, reason: string): void {
     if (!this.isOpen) return;
-    this.#closing.drain(this.now, this.#pto);
+    this.#closing.drain(this.now, this.probeTimeout);
     this.#end(endByPeer(code, reason));
   }
 
@@ -401,7 +406,7 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
   // --- inside ---
 
   get #idleDeadline(): number {
-    return this.#liveness.idleDeadline(this.#pto);
+    return this.#liveness.idleDeadline(this.probeTimeout);
   }
 
   get #keepAliveDeadline(): number {
@@ -409,10 +414,7 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
     return isWanted ? this.#liveness.keepAliveDeadline : Infinity;
   }
 
-  get #pto(): number {
-    return this.recovery.rtt.pto(this.peer.maxAckDelay);
-  }
-
+  /** Whether congestion window and pacing let a full packet go now. */
   #maySend(now: number): boolean {
     const gate = this.#gate;
     if (gate.isOpen(now)) return true;

@@ -81,10 +81,16 @@ export function readPacketNumber(bytes: Uint8Array): number | undefined {
   return high > 0x1f_ffff ? undefined : high * 0x1_0000_0000 + readU32(bytes, 8);
 }
 
-/** Writes the header of a data packet. */
-export function writeDataHeader(out: Uint8Array, receiverIndex: number, packetNumber: number): void {
+/** Writes the header of a data packet. @param keyPhase 0 or 1. */
+export function writeDataHeader(
+  out: Uint8Array,
+  receiverIndex: number,
+  packetNumber: number,
+  keyPhase: number = 0,
+): void {
   out[0] = PacketType.DATA;
-  out[1] = out[2] = out[3] = 0;
+  out[1] = keyPhase;
+  out[2] = out[3] = 0;
   writeU32(out, 4, receiverIndex);
   writeU32(out, 8, packetNumber >>> 0);
   writeU32(out, 12, Math.floor(packetNumber / 0x1_0000_0000));

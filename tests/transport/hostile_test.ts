@@ -28,6 +28,7 @@ const DROPS = (Object.keys(zeroCounters()) as (keyof Counters)[]).filter((name) 
     "half_open_evicted",
     "cookies_sent",
     "cookies_received",
+    "key_updates",
     "outbox_full",
   ].includes(name)
 );
