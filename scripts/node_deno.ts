@@ -6,12 +6,12 @@
  */
 
 import { spawn, type StdioOptions } from "node:child_process";
-import { existsSync } from "node:fs";
 import os from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { dirname } from "node:path";
 import process from "node:process";
 import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
+import { nodeArguments, type NodeBuild } from "./node_arguments.ts";
 
 /** The body of a test or of one of its steps. */
 export type TestBody = (context: TestContext) => void | Promise<void>;
@@ -46,55 +46,11 @@ function test(
   else definitions.push({ ...second, name: first, fn: third! });
 }
 
-/** Where the compiled tests are. */
-const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
-
-const COMMAND = join(ROOT, "bin/hawser.js");
-
-/** Whether this Node has a flag: the permission model changed its name and grew. */
-const hasFlag = (flag: string): boolean => process.allowedNodeEnvironmentFlags.has(flag);
-
-/** Deno's flags with those of Node that allow the same. Without one, Node does not restrict it. */
-const PERMISSIONS: Readonly<Record<string, string | undefined>> = {
-  "--allow-read": "--allow-fs-read",
-  "--allow-write": "--allow-fs-write",
-  "--allow-run": "--allow-child-process",
-  "--allow-net": hasFlag("--allow-net") ? "--allow-net" : undefined,
+/** Where the compiled tests are, and what this Node knows. */
+const BUILD: NodeBuild = {
+  root: dirname(dirname(fileURLToPath(import.meta.url))),
+  flags: process.allowedNodeEnvironmentFlags,
 };
-/** Those of them that take paths. */
-const WITH_PATHS = ["--allow-fs-read", "--allow-fs-write"];
-
-/** What Node needs to allow a path and all below it: it cannot tell that one is a folder before it is there. */
-function below(path: string): string[] {
-  return existsSync(path) ? [path] : [path, join(path, "*")];
-}
-
-/** The paths that a flag of Deno's allows; all when it names none. */
-function pathsOf(value: string | undefined, cwd: string): string[] {
-  return value === undefined ? ["*"] : value.split(",").flatMap((path) => below(resolve(cwd, path)));
-}
-
-/** Arguments of `node` that do what `deno` does with `args`: a script with the same permissions, under Node's model. */
-export function nodeArguments(args: readonly string[], cwd: string): string[] {
-  if (args[0] !== "run") throw new Error(`Start process: cannot do "deno ${args[0]}" on Node`);
-  const end = args.findIndex((arg, i) => i > 0 && !arg.startsWith("-"));
-  const model = hasFlag("--permission") ? "--permission" : "--experimental-permission";
-  const isFree = args.slice(1, end).includes("--allow-all");
-  // The code itself must be readable.
-  const flags = ["--no-warnings", ...isFree ? [] : [model, `--allow-fs-read=${ROOT}`]];
-  for (const arg of args.slice(1, end)) {
-    const [name, value] = arg.split("=");
-    const flag = PERMISSIONS[name];
-    if (flag === undefined || isFree) continue;
-    if (!WITH_PATHS.includes(flag)) flags.push(flag);
-    else flags.push(...pathsOf(value, cwd).map((path) => `${flag}=${path}`));
-  }
-  const script = resolve(cwd, args[end]);
-  // Only Node 24 knows which module is the main one.
-  const compiled = script === join(ROOT, "src/cli/mod.ts") ? COMMAND : script.replace(/\.ts$/, ".js");
-  if (!existsSync(compiled)) throw new Error(`Start process: there is no "${compiled}"`);
-  return [...flags, compiled, ...args.slice(end + 1)];
-}
 
 /** What of `Deno.CommandOptions` is used. */
 interface CommandOptions {
@@ -130,7 +86,7 @@ class Command {
     const { args = [], env, stdout = "inherit", stderr = "inherit" } = this.options;
     const cwd = this.options.cwd instanceof URL ? fileURLToPath(this.options.cwd) : this.options.cwd;
     const file = String(this.file);
-    const own = file === process.execPath ? nodeArguments(args, cwd ?? process.cwd()) : args;
+    const own = file === process.execPath ? nodeArguments(BUILD, args, cwd ?? process.cwd()) : args;
     const stdio = [
       "ignore",
       ...[stdout, stderr].map((to) => to === "piped" ? "pipe" : to === "null" ? "ignore" : to),

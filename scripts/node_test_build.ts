@@ -14,8 +14,8 @@ import { compile, filesBelow } from "./compile_node.ts";
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 /** What stands for `Deno` in the tests. */
 const SHIM = "scripts/node_deno.ts";
-/** What runs a file of tests. */
-const RUNNER = "scripts/node_test_runner.ts";
+/** What runs a file of tests, and what the stand-in uses. */
+const RUNNER = ["scripts/node_test_runner.ts", "scripts/node_arguments.ts"];
 /** Other scripts that tests, or their processes, use. */
 const SCRIPTS = ["seed_tree.ts", "compare_trees.ts", "hawser_process.ts"];
 /** What tests read of the project besides code. */
@@ -23,7 +23,7 @@ const TEXTS = ["deno.json", "README.md"];
 
 /** Writes library and tests into `folder` and installs the dependencies there. */
 export function buildTests(folder: string): void {
-  compile(ROOT, [...packageSources(), SHIM, RUNNER], folder);
+  compile(ROOT, [...packageSources(), SHIM, ...RUNNER], folder);
   const tests = ["tests", "examples"].flatMap((name) => filesBelow(ROOT, name, ".ts"));
   compile(ROOT, [...tests, ...SCRIPTS.map((name) => `scripts/${name}`)], folder, withShim);
   writeCommand(folder);

@@ -14,6 +14,7 @@ import { fileURLToPath } from "node:url";
 import { filesBelow } from "./compile_node.ts";
 import { buildTests } from "./node_test_build.ts";
 import type { FileResult } from "./node_test_runner.ts";
+import { nodePath, takeVersions } from "./node_versions.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 /** Test files at the same time. */
@@ -32,6 +33,7 @@ const IN_PROCESS = "Deno's runner takes permissions away inside of the process, 
 const DENO_DRIVER = "a driver of Deno's";
 
 const LEFT_OUT: readonly LeftOut[] = [
+  { file: "tests/cross/", reason: "both runtimes at once: deno task test:e2e" },
   { file: "tests/scripts/", reason: "scripts of this project, which Deno runs" },
   { file: "tests/runtime/udp_test", reason: DENO_DRIVER },
   { file: "tests/runtime/udp_linux_test", reason: DENO_DRIVER },
@@ -60,13 +62,6 @@ interface Counts {
   failed: number;
   /** Tests of files that were run, left out or ignored by themselves. */
   leftOut: number;
-}
-
-/** Path of a version of Node; without one, of that on the path. */
-function nodePath(version: string | undefined): string {
-  const print = ["-p", "process.execPath"];
-  if (version === undefined) return execFileSync("node", print, { encoding: "utf8" }).trim();
-  return execFileSync("npx", ["-y", "-p", `node@${version}`, "node", ...print], { encoding: "utf8" }).trim();
 }
 
 /** Runs one file; prints what it prints. */
@@ -114,14 +109,7 @@ function testsIn(file: string): number {
 }
 
 async function main(args: string[]): Promise<number> {
-  const versions: (string | undefined)[] = [];
-  const parts: string[] = [];
-  for (let i = 0; i < args.length; i++) {
-    if (args[i] === "--node") versions.push(args[++i]);
-    else parts.push(args[i]);
-  }
-  if (versions.length === 0) versions.push(undefined);
-
+  const { versions, rest: parts } = takeVersions(args);
   const all = filesBelow(ROOT, "tests", "_test.ts").filter((file) =>
     parts.length === 0 || parts.some((part) => file.includes(part))
   );

@@ -50,6 +50,9 @@ export class UdpRelay {
   isDead = false;
   /** Datagrams that came in. */
   received = 0;
+  /** Bytes that may still come in before it falls silent. */
+  #bytesLeft = Infinity;
+  #onCut: (() => void) | undefined;
   readonly #backs = new Map<number, Promise<FaultyPath>>();
   readonly #sockets: Socket[];
   readonly #random: () => number;
@@ -58,7 +61,7 @@ export class UdpRelay {
     this.#sockets = [front];
     this.#random = seeded(faults.seed ?? 1);
     front.on("message", (datagram, { port }) => {
-      this.received++;
+      this.#count(datagram);
       if (!this.isDead) this.#backOf(port).then((path) => path.forward(datagram));
     });
   }
@@ -73,6 +76,12 @@ export class UdpRelay {
     return `127.0.0.1:${this.front.address().port}`;
   }
 
+  /** Swallows everything once so many more bytes came in, and resolves then. Ends with `isDead = false`. */
+  cutAfter(bytes: number): Promise<void> {
+    this.#bytesLeft = bytes;
+    return new Promise((resolve) => this.#onCut = resolve);
+  }
+
   /** Ends it. */
   async close(): Promise<void> {
     this.isDead = true;
@@ -80,6 +89,15 @@ export class UdpRelay {
     await Promise.all(
       this.#sockets.map((socket) => new Promise<void>((resolve) => socket.close(() => resolve()))),
     );
+  }
+
+  #count(datagram: Uint8Array): void {
+    this.received++;
+    this.#bytesLeft -= datagram.length;
+    if (this.#bytesLeft > 0) return;
+    this.#bytesLeft = Infinity;
+    this.isDead = true;
+    this.#onCut?.();
   }
 
   /** The way to the server for the client at `port`; its answers go back the same way. */
@@ -98,7 +116,7 @@ export class UdpRelay {
       });
     const answers = path(this.front, port);
     socket.on("message", (datagram) => {
-      this.received++;
+      this.#count(datagram);
       if (!this.isDead) answers.forward(datagram);
     });
     return path(socket, this.server);
