@@ -10,9 +10,13 @@ import {
   ACK_DELAY_EXPONENT,
   ACK_EVERY_BYTES,
   ACK_EVERY_PACKETS,
+  ACK_EVERY_PACKETS_STEADY,
+  ACKS_PER_ROUND_TRIP,
   MAX_ACK_DELAY,
   MAX_ACK_LENGTH,
   MAX_ACK_RANGES,
+  QUICK_ACKS,
+  TIMER_GRANULARITY,
 } from "./config.ts";
 
 /** Collects received packet numbers. */
@@ -24,18 +28,34 @@ export class AckTracker {
   #largestAt = 0;
   #unackedPackets = 0;
   #unackedBytes = 0;
+  /** Packets that still get an ACK each, because one was missing. */
+  #quickAcks = 0;
+  /** Packets that share an ACK ... */
+  #every = ACK_EVERY_PACKETS;
+  /** ... that is held back so long at most. */
+  #delay = MAX_ACK_DELAY;
+  /** Packets received since a round trip began: what the sender's window may be. */
+  #roundPackets = 0;
+  #roundStart = -Infinity;
 
-  /** Notes a packet that was new, authentic and fully processed. */
-  onReceived(packetNumber: number, ackEliciting: boolean, size: number, now: number): void {
+  /**
+   * Notes a packet that was new, authentic and fully processed.
+   *
+   * @param rtt the smoothed round-trip time, 0 while none was measured.
+   */
+  onReceived(packetNumber: number, ackEliciting: boolean, size: number, now: number, rtt: number): void {
     const inOrder = this.ranges.length === 0 || packetNumber === this.ranges[1] + 1;
     if (this.ranges.length === 0 || packetNumber > this.ranges[1]) this.#largestAt = now;
     this.#insert(packetNumber);
+    if (!inOrder) this.#quickAcks = QUICK_ACKS;
     if (!ackEliciting) return;
+    this.#countRound(now, rtt);
     this.#unackedPackets++;
     this.#unackedBytes += size;
-    const atOnce = !inOrder || this.#unackedPackets >= ACK_EVERY_PACKETS ||
+    const atOnce = !inOrder || this.#quickAcks > 0 || this.#unackedPackets >= this.#every ||
       this.#unackedBytes >= ACK_EVERY_BYTES;
-    this.deadline = Math.min(this.deadline, atOnce ? now : now + MAX_ACK_DELAY);
+    if (inOrder && this.#quickAcks > 0) this.#quickAcks--;
+    this.deadline = Math.min(this.deadline, atOnce ? now : now + this.#delay);
   }
 
   /** Whether anything was received since the last ACK that elicits one: an ACK may ride along. */
@@ -64,6 +84,22 @@ export class AckTracker {
     const ranges = this.ranges;
     // The newest range always stays, so that the next packet number is told in order.
     for (let i = ranges.length - 2; i >= 2 && ranges[i + 1] <= largest; i -= 2) ranges.length = i;
+  }
+
+  /** How often ACKs are sent follows from what came in the last round trip. */
+  #countRound(now: number, rtt: number): void {
+    const duration = now - this.#roundStart;
+    if (duration >= rtt) {
+      const perRoundTrip = duration > 0 ? this.#roundPackets * rtt / duration : 0;
+      const every = Math.floor(perRoundTrip / ACKS_PER_ROUND_TRIP);
+      this.#every = Math.max(ACK_EVERY_PACKETS, Math.min(every, ACK_EVERY_PACKETS_STEADY));
+      // A run that ends leaves packets whose ACK waits for nothing: a quarter of a round trip is what it may cost.
+      const steady = this.#every > ACK_EVERY_PACKETS;
+      this.#delay = steady ? Math.min(MAX_ACK_DELAY, Math.max(rtt / 4, TIMER_GRANULARITY)) : MAX_ACK_DELAY;
+      this.#roundStart = now;
+      this.#roundPackets = 0;
+    }
+    this.#roundPackets++;
   }
 
   #insert(n: number): void {

@@ -14,8 +14,6 @@ export interface CongestionController {
   readonly window: number;
   /** Whether the window still grows by what is acknowledged. */
   readonly inSlowStart: boolean;
-  /** Packets sent until then belong to a reaction that was made already: they neither shrink nor grow the window. */
-  readonly recoveryStart: number;
   /** A round-trip time was measured on a packet that was sent at `sentAt`. */
   onRttSample(now: number, sentAt: number, rtt: number): void;
   /**
@@ -59,10 +57,10 @@ interface CubicState {
 export class Cubic implements CongestionController {
   /** Bytes that may be in flight. */
   window = 0;
-  /** See {@linkcode CongestionController.recoveryStart}. */
-  recoveryStart: number = -Infinity;
   #size = 0;
   #threshold = Infinity;
+  /** Losses of packets sent until then belong to a reaction that was made already. */
+  #recoveryStart = -Infinity;
   #hystart = new HyStart();
   #epochStart: number | undefined;
   /** W_max: where the cubic curve has its plateau. */
@@ -99,7 +97,8 @@ export class Cubic implements CongestionController {
   onAcked(now: number, sentAt: number, bytes: number, smoothedRtt: number, windowLimited: boolean): void {
     const idle = now - this.#lastAckAt;
     this.#lastAckAt = now;
-    if (sentAt <= this.recoveryStart) return;
+    // What was sent before the last reaction proves nothing while the window still doubles.
+    if (this.inSlowStart && sentAt <= this.#recoveryStart) return;
     if (!windowLimited) {
       // RFC 9438 §5.8: the curve stands still while the application limits the rate.
       if (this.#epochStart !== undefined) this.#epochStart = Math.min(now, this.#epochStart + idle);
@@ -109,6 +108,9 @@ export class Cubic implements CongestionController {
       this.window += bytes * this.#hystart.growth;
       return;
     }
+    // In congestion avoidance the window grows in the round trip of a reaction, too, by its packet: RFC 9002 §B.5 lets
+    // that round out, but the rate that Reno has by its model (Mathis et al. 1997) counts it, and with a loss every few
+    // round trips it is a large part of the growth.
     if (this.#epochStart === undefined) this.#beginEpoch(now);
     const t = (now - this.#epochStart! + smoothedRtt) / 1000 - this.#k;
     const cubic = C * t * t * t * this.#size + this.#maximum;
@@ -120,9 +122,9 @@ export class Cubic implements CongestionController {
 
   /** See {@linkcode CongestionController.onLost}. */
   onLost(now: number, sentAt: number): boolean {
-    if (sentAt <= this.recoveryStart) return false;
+    if (sentAt <= this.#recoveryStart) return false;
     this.#before = this.#state;
-    this.recoveryStart = now;
+    this.#recoveryStart = now;
     this.#prior = this.window;
     // RFC 9438 §4.7, fast convergence: a flow that lost before its former maximum makes room for others.
     this.#maximum = this.window < this.#maximum ? this.window * (1 + BETA) / 2 : this.window;
@@ -138,7 +140,7 @@ export class Cubic implements CongestionController {
     if (before === undefined) return;
     this.#before = undefined;
     this.window = Math.max(this.window, before.window);
-    this.recoveryStart = before.recoveryStart;
+    this.#recoveryStart = before.recoveryStart;
     this.#threshold = before.threshold;
     this.#epochStart = before.epochStart;
     this.#maximum = before.maximum;
@@ -164,7 +166,7 @@ export class Cubic implements CongestionController {
   onPathChange(size: number): void {
     this.#size = size;
     this.window = INITIAL_WINDOW_PACKETS * size;
-    this.recoveryStart = -Infinity;
+    this.#recoveryStart = -Infinity;
     this.#threshold = Infinity;
     this.#hystart = new HyStart();
     this.#epochStart = this.#before = undefined;
@@ -179,7 +181,7 @@ export class Cubic implements CongestionController {
     return {
       window: this.window,
       threshold: this.#threshold,
-      recoveryStart: this.recoveryStart,
+      recoveryStart: this.#recoveryStart,
       epochStart: this.#epochStart,
       maximum: this.#maximum,
       prior: this.#prior,

@@ -40,6 +40,8 @@ export class Recovery implements AckVisitor {
   ptoCount = 0;
   /** Probe packets that are to be sent now, whatever the window. */
   probesDue = 0;
+  /** A packet may be sent beyond the window: the first repair of a loss goes at once (RFC 9002 §7.3.2). */
+  repairDue = false;
   /** The application had less to send than the window allowed: the window proves nothing and does not grow. */
   appLimited = false;
   /** Packets judged lost, for metrics. */
@@ -137,6 +139,7 @@ export class Recovery implements AckVisitor {
     if (!packet.ackEliciting) return;
     this.#lastElicitingAt = packet.sentAt;
     this.#elicitingInFlight++;
+    this.repairDue = false;
     this.bytesInFlight += packet.size;
   }
 
@@ -195,8 +198,7 @@ export class Recovery implements AckVisitor {
     if (packet.ackEliciting) {
       this.#ackedEliciting = true;
       this.#leave(packet);
-      const counts = packet.packetNumber >= this.#pathStart && packet.sentAt > this.congestion.recoveryStart;
-      if (counts) this.#ackedBytes += packet.size;
+      if (packet.packetNumber >= this.#pathStart) this.#ackedBytes += packet.size;
     }
     this.#handler.onPacketAcked(packet);
   }
@@ -260,6 +262,7 @@ export class Recovery implements AckVisitor {
       if (this.congestion.onLost(now, newest.sentAt)) {
         this.#reactionStart = Math.max(lost[0].packetNumber, this.#pathStart);
         this.#missing = 0;
+        this.repairDue = true;
       }
       this.#missing += congested;
       if (this.#isPersistent(lost)) this.congestion.onPersistentCongestion();

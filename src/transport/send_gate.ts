@@ -23,7 +23,7 @@ export class SendGate {
     const { recovery } = this;
     const { size } = this.mtu;
     this.deadline = Infinity;
-    if (recovery.bytesInFlight + size > recovery.window) {
+    if (recovery.bytesInFlight + size > recovery.window && !recovery.repairDue) {
       recovery.appLimited = false;
       return false;
     }

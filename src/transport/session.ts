@@ -212,7 +212,8 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
     }
     // What was processed may be so again: the peer sends in new packets what is not acknowledged.
     if (this.#packetRefused) return false;
-    this.#acks.onReceived(packetNumber, this.#packetElicits, size, now);
+    const { rtt } = this.recovery;
+    this.#acks.onReceived(packetNumber, this.#packetElicits, size, now, rtt.sampled ? rtt.smoothed : 0);
     return true;
   }
 

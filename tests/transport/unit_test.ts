@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { AckTracker } from "../../src/transport/ack_tracker.ts";
 import { isLocal, isLoopback } from "../../src/transport/address.ts";
-import { MAX_ACK_RANGES, REPLAY_WINDOW } from "../../src/transport/config.ts";
+import { MAX_ACK_RANGES, QUICK_ACKS, REPLAY_WINDOW } from "../../src/transport/config.ts";
 import { Liveness } from "../../src/transport/liveness.ts";
 import { Pacer } from "../../src/transport/pacer.ts";
 import { PathMtu } from "../../src/transport/path_mtu.ts";
@@ -72,6 +72,7 @@ Deno.test("ack tracker: ranges and deadlines agree with a naive model", () => {
     let due = Infinity;
     let packets = 0;
     let bytes = 0;
+    let quick = 0;
     for (const item of steps) {
       if (item === "send") {
         tracker.onAckSent();
@@ -82,11 +83,13 @@ Deno.test("ack tracker: ranges and deadlines agree with a naive model", () => {
       } else if (!seen.has(item.number)) {
         const inOrder = seen.size === 0 || item.number === Math.max(...seen) + 1;
         seen.add(item.number);
-        tracker.onReceived(item.number, item.elicits, item.size, now);
+        tracker.onReceived(item.number, item.elicits, item.size, now, 0);
+        if (!inOrder) quick = QUICK_ACKS;
         if (item.elicits) {
           packets++;
           bytes += item.size;
-          due = Math.min(due, !inOrder || packets >= 2 || bytes >= 16_384 ? now : now + 5);
+          due = Math.min(due, quick > 0 || packets >= 2 || bytes >= 16_384 ? now : now + 5);
+          if (inOrder) quick = Math.max(0, quick - 1);
         }
       }
       assert.deepEqual(tracker.ranges, rangesOf(seen));
@@ -98,17 +101,17 @@ Deno.test("ack tracker: ranges and deadlines agree with a naive model", () => {
 
 Deno.test("ack tracker: sixty-four ranges at most, the lowest go", () => {
   const tracker = new AckTracker();
-  for (let n = 0; n < 1000; n += 2) tracker.onReceived(n, true, 100, 0);
+  for (let n = 0; n < 1000; n += 2) tracker.onReceived(n, true, 100, 0, 0);
   assert.equal(tracker.ranges.length, 2 * MAX_ACK_RANGES);
   assert.deepEqual(tracker.ranges.slice(0, 2), [998, 998]);
   assert.equal(tracker.ranges.at(-1), 998 - 2 * (MAX_ACK_RANGES - 1));
-  tracker.onReceived(1, true, 100, 0);
+  tracker.onReceived(1, true, 100, 0, 0);
   assert.equal(tracker.ranges.length, 2 * MAX_ACK_RANGES);
 });
 
 Deno.test("ack tracker: what the peer knows to be acknowledged is not repeated, the newest range always is", () => {
   const tracker = new AckTracker();
-  for (const n of [0, 2, 4, 6, 8]) tracker.onReceived(n, true, 100, 0);
+  for (const n of [0, 2, 4, 6, 8]) tracker.onReceived(n, true, 100, 0, 0);
   tracker.onAckAcked(4);
   assert.deepEqual(tracker.ranges, [8, 8, 6, 6]);
   tracker.onAckAcked(8);
@@ -117,7 +120,7 @@ Deno.test("ack tracker: what the peer knows to be acknowledged is not repeated, 
 
 Deno.test("ack tracker: a frame with the widest numbers leaves room in the smallest packet", () => {
   const tracker = new AckTracker();
-  for (let i = 0; i < 64; i++) tracker.onReceived(2 ** 40 + i * 2 ** 31, true, 100, 0);
+  for (let i = 0; i < 64; i++) tracker.onReceived(2 ** 40 + i * 2 ** 31, true, 100, 0, 0);
   const out = new Uint8Array(1200);
   const end = tracker.write(out, 0, 1e9);
   assert.ok(end <= 512, `${end} bytes`);
