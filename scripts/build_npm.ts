@@ -20,7 +20,7 @@ interface Config {
 }
 
 /** What the library imports from npm at run time; everything else in `deno.json` is for scripts and tests. */
-const RUNTIME_DEPENDENCY = /^(@logtape|@noble|@optique|@scure)\/|^picomatch$/;
+const RUNTIME_DEPENDENCY = /^(@logtape|@noble|@optique|@scure)\/|^(libsodium|picomatch)$/;
 /** The least Node version: what the noble packages need. */
 const NODE_FLOOR = ">=20.19.0";
 const DESCRIPTION = "Encrypted UDP mesh that moves directories, blobs and streams between machines";

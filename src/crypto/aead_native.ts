@@ -5,10 +5,9 @@
  */
 
 import { createCipheriv, createDecipheriv } from "node:crypto";
-import type { Aead } from "./aead.ts";
+import { type Aead, TAG_LENGTH } from "./aead_driver.ts";
 
 const ALGORITHM = "chacha20-poly1305";
-const TAG_LENGTH = 16;
 const OPTIONS = { authTagLength: TAG_LENGTH };
 
 /** Encryption with `key` through `node:crypto`; the key is kept, not copied. */

@@ -5,9 +5,7 @@
  */
 
 import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
-import type { Aead } from "./aead.ts";
-
-const TAG_LENGTH = 16;
+import { type Aead, TAG_LENGTH } from "./aead_driver.ts";
 
 /** Encryption with `key` in plain TypeScript; the key is kept, not copied. */
 export function nobleAead(key: Uint8Array): Aead {
