@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type Aead, type AeadDriver, createAead, TAG_LENGTH } from "../../src/crypto/aead.ts";
+import { type Aead, createAead, TAG_LENGTH } from "../../src/crypto/aead.ts";
 import { loadSmallAead, MAX_SMALL } from "../../src/crypto/aead_wasm.ts";
 import { InvalidArgumentError } from "../../src/errors.ts";
 import { fromHex, toHex } from "../../src/wire/bytes.ts";
