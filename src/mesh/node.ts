@@ -248,7 +248,7 @@ export class MeshNode implements AsyncDisposable {
     await this.#turnsUntil(() => this.#endpoint.openStreams === 0, signal, drainTimeout);
     this.#endpoint.closeAll(ErrorCode.NO_ERROR, "node closed", monotonicNow());
     this.#loop.flush();
-    // Lingering answers stragglers; it takes three probe time-outs, well under a second as a rule.
+    // Lingering answers stragglers: until the peers have heard it, or three probe time-outs.
     await this.#turnsUntil(() => this.#endpoint.isIdle);
     this.#loop.stop();
     await this.#socket.close();

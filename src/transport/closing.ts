@@ -47,9 +47,20 @@ export class Closing {
     this.#repeatAt = now + pto;
   }
 
-  /** The peer closed. @param pto current probe time-out. */
-  drain(now: number, pto: number): void {
+  /**
+   * The peer closed. It is told once that it was heard, so that it need not linger (RFC 9000 §10.2.2).
+   *
+   * @param reason what to answer. @param pto current probe time-out.
+   */
+  drain(reason: CloseReason, now: number, pto: number): void {
+    this.#reason = reason;
+    this.#isDue = true;
     this.#linger("draining", now, pto);
+  }
+
+  /** The peer has closed as well: nobody is left to linger for. */
+  onAnswered(now: number): void {
+    if (this.phase === "closing") this.#goneAt = Math.min(this.#goneAt, now);
   }
 
   /** Ends at once; with `reason` after one last CONNECTION_CLOSE. */

@@ -170,7 +170,7 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
     this.events.onDatagram(bytes);
   }
 
-  /** Closes with CONNECTION_CLOSE and stays for three probe time-outs to answer stragglers (RFC 9000 §10.2.1). */
+  /** Closes with CONNECTION_CLOSE and stays until the peer answers, three probe time-outs at most (RFC 9000 §10.2.1). */
   close(code: number, reason: string, now: number, error?: HawserError): void {
     if (!this.isOpen) return;
     this.now = now;
@@ -199,8 +199,11 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
   receive(packetNumber: number, plaintext: Uint8Array, size: number, now: number): boolean {
     this.now = now;
     this.#liveness.onReceived(now);
-    this.#closing.onPacket();
-    if (!this.isOpen) return true;
+    if (!this.isOpen) {
+      if (plaintext[0] === FrameType.CONNECTION_CLOSE) this.#closing.onAnswered(now);
+      else this.#closing.onPacket();
+      return true;
+    }
     this.#packetElicits = this.#packetRefused = false;
     this.#packetLength = plaintext.length;
     try {
@@ -373,7 +376,7 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
   /** See {@linkcode FrameHandler}. */
   onConnectionClose(code: number, reason: string): void {
     if (!this.isOpen) return;
-    this.#closing.drain(this.now, this.probeTimeout);
+    this.#closing.drain({ code: ErrorCode.NO_ERROR, reason: "" }, this.now, this.probeTimeout);
     this.#end(endByPeer(code, reason));
   }
 
@@ -471,11 +474,13 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
   }
 
   #pollClose(out: Uint8Array, now: number): number {
+    // An answer to a close is known by its first byte.
+    const isAnswer = this.#closing.phase === "draining";
     const said = this.#closing.take(now);
     if (said === undefined) return 0;
     this.nextPacketNumber++;
     // The peer learns what arrived before it learns that nothing more will: its last writes end well.
-    const at = this.#acks.pending ? this.#writeAck(out, [], now) : 0;
+    const at = this.#acks.pending && !isAnswer ? this.#writeAck(out, [], now) : 0;
     return writeConnectionClose(out, at, said.code, said.reason);
   }
 

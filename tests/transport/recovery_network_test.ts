@@ -163,6 +163,17 @@ Deno.test("close: the peer is told, both drain, nothing is left", () => {
   }, { bandwidth: 2_000 });
 });
 
+Deno.test("close: nobody lingers once the peer has answered", () => {
+  const network = new SimNetwork(1, { bandwidth: 20_000, delay: 20 });
+  const [server, client] = [network.node(), network.node()];
+  const connection = client.establish(server);
+  connection.session!.close(0, "", network.now);
+  // Longer than there and back, shorter than one probe time-out.
+  network.run(45);
+  assert.ok(client.endpoint.isIdle);
+  assert.equal(server.ended.length, 1);
+});
+
 Deno.test("close: a lost CONNECTION_CLOSE is sent again to a peer that goes on", () => {
   const network = new SimNetwork(1, { bandwidth: 2_000, delay: 20 });
   const { server, client } = transfer(network, 4 * MIB, 200);
