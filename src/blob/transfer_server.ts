@@ -125,6 +125,8 @@ class ServedStream {
     this.#reader = new MessageReader(() => stream.read(), MAX_CONTROL_LENGTH);
     stream.onReadable = () => this.#pump();
     stream.onWritable = () => this.#pump();
+    // Requests may be here already: streams are held back until the node has authorized the peer.
+    this.#pump();
   }
 
   /** Works until the stream takes no more or has nothing more to ask. */

@@ -60,6 +60,23 @@ for (const [name, sizes] of shapes) {
 }
 
 Deno.test(
+  "transfer: requests that came before the peer was authorized are answered",
+  { permissions },
+  async () => {
+    const blobs = contents([3_000, 300_000, 70_000]);
+    const jobs = blobs.map((blob) => new CollectingJob(blob));
+    const holder = await startHolder(await storeOf(blobs), {}, {
+      authorize: async () => {
+        await until(() => (holder.metrics().sessions[0]?.streams ?? 0) > 0);
+        return true;
+      },
+    });
+    await fetchFrom([holder], jobs);
+    assert.deepEqual(jobs.map(({ completed }) => completed), [1, 1, 1]);
+  },
+);
+
+Deno.test(
   "transfer: an absent chunk from the only holder is BlobNotFoundError naming both",
   { permissions },
   async () => {
