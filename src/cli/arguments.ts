@@ -74,6 +74,7 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   ref: ["hawser ref photos", "hawser ref photos/cat.jpg"],
   ls: ["hawser ls hawser1..."],
   key: ["hawser key", "hawser key ~/.hawser.key"],
+  doctor: ["hawser doctor", "hawser doctor --dir /mnt/backup --json"],
 };
 
 /** The text below a help page. Which command it is about stands in its usage line. */
@@ -223,10 +224,28 @@ const key = command(
   },
 );
 
+const doctor = command(
+  "doctor",
+  object("Options", {
+    command: constant("doctor"),
+    dir: withDefault(
+      option("--dir", string({ metavar: "DIR" }), {
+        description: message`Where small files are made for a moment (default: the working directory).`,
+      }),
+      ".",
+    ),
+  }),
+  {
+    brief: message`Say what limits a transfer on this machine.`,
+    description:
+      message`Measures UDP, encryption, hashing and files each on its own, then a real transfer between two nodes, and says what takes its time and what would help. Takes a few seconds. What is not permitted is left out.`,
+  },
+);
+
 const parser = merge(
   globals,
-  or(share, fetch, ref, ls, key, {
-    errors: { noMatch: message`There is no command; commands are share, fetch, ref, ls and key` },
+  or(share, fetch, ref, ls, key, doctor, {
+    errors: { noMatch: message`There is no command; commands are share, fetch, ref, ls, key and doctor` },
   }),
 );
 

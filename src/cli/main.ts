@@ -90,6 +90,11 @@ async function run(command: CommandLine, output: Output, io: CliIo, signal: Abor
       return await runLs(command, output, signal);
     case "key":
       return runKey(command, output);
+    case "doctor": {
+      // The only command that is not there to be quick: no other loads what it measures with.
+      const { runDoctor } = await import("./command_doctor.ts");
+      return await runDoctor(command, output, signal);
+    }
   }
 }
 

@@ -15,6 +15,12 @@ export function hostPlatform(): HostPlatform {
   return process.platform === "darwin" ? "darwin" : "posix";
 }
 
+/** The runtime and its version, such as `Deno 2.9.6`. */
+export function runtimeName(): string {
+  const { deno, node } = process.versions as { deno?: string; node: string };
+  return deno === undefined ? `Node ${node}` : `Deno ${deno}`;
+}
+
 /** Absolute path of the working directory. */
 export function workingDirectory(): string {
   return process.cwd();

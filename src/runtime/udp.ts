@@ -55,6 +55,16 @@ export interface UdpSocket {
   close(): Promise<void>;
 }
 
+/** One way to have UDP, to be measured beside the others. */
+export interface UdpDriver {
+  /** As {@linkcode UdpSocket.driver}. */
+  readonly name: string;
+  /** What to do to be able to use it, such as `run with --allow-ffi`; `undefined` when it can be used. */
+  readonly missing: string | undefined;
+  /** Binds a socket. Throws as `bindUdp`. */
+  bind(hostname: string, port: number): Promise<UdpSocket>;
+}
+
 /** Bytes of a buffer for one datagram: the most that UDP carries. */
 export const DATAGRAM_BUFFER = 65_536;
 /** Sends on their way at once before a driver makes its caller wait. */

@@ -13,10 +13,11 @@ import {
   DEFAULT_RECEIVE_BUFFER,
   PooledSends,
   type UdpAddress,
+  type UdpDriver,
   type UdpHandlers,
   type UdpSocket,
 } from "./udp.ts";
-import { bindUdp as bindNodeUdp } from "./udp_node.ts";
+import { bindUdp as bindNodeUdp, udpDrivers as nodeUdpDrivers } from "./udp_node.ts";
 
 let toldOfFallback = false;
 
@@ -25,26 +26,67 @@ let toldOfFallback = false;
  * does not.
  */
 export async function bindUdp(hostname: string, port: number): Promise<UdpSocket> {
-  if (!permissions.mayUseNetwork(hostname, port)) {
-    const flag = permissions.networkFlag(hostname, port);
-    throw new PermissionDeniedError(
-      `Bind UDP socket at ${hostname}:${port}: permission is missing, run with ${flag}`,
-      [flag],
-    );
-  }
+  assertPermitted(hostname, port);
   if (mayBeFast()) {
     const { bindLinuxUdp } = await import("./udp_linux.ts");
     const socket = bindLinuxUdp(hostname, port);
     if (socket !== undefined) return socket;
     log("udp", "debug", "The C library cannot be used: no fast UDP");
   }
-  if (typeof Deno.listenDatagram !== "function") {
+  if (!hasDatagrams()) {
     if (!toldOfFallback) {
       toldOfFallback = true;
       log("udp", "info", "Deno runs without --unstable-net: using node:dgram, which is slower");
     }
     return await bindNodeUdp(hostname, port);
   }
+  return bindDenoUdp(hostname, port);
+}
+
+/** The drivers of Deno, the fastest first. */
+export function udpDrivers(): UdpDriver[] {
+  const linux: UdpDriver = {
+    name: "Linux FFI",
+    missing: mayBeFast()
+      ? undefined
+      : "run with --allow-ffi, which lets many datagrams go with one system call",
+    bind: async (hostname, port) => {
+      assertPermitted(hostname, port);
+      const { bindLinuxUdp } = await import("./udp_linux.ts");
+      const socket = bindLinuxUdp(hostname, port);
+      if (socket === undefined) {
+        throw new SocketError(`Bind UDP socket at ${hostname}:${port}: the C library cannot be used`);
+      }
+      return socket;
+    },
+  };
+  const deno: UdpDriver = {
+    name: "Deno.listenDatagram",
+    missing: hasDatagrams() ? undefined : "run with --unstable-net",
+    // deno-lint-ignore require-await -- async so that a missing permission rejects
+    bind: async (hostname, port) => {
+      assertPermitted(hostname, port);
+      return bindDenoUdp(hostname, port);
+    },
+  };
+  return [...(Deno.build.os === "linux" ? [linux] : []), deno, ...nodeUdpDrivers()];
+}
+
+function assertPermitted(hostname: string, port: number): void {
+  if (permissions.mayUseNetwork(hostname, port)) return;
+  const flag = permissions.networkFlag(hostname, port);
+  throw new PermissionDeniedError(
+    `Bind UDP socket at ${hostname}:${port}: permission is missing, run with ${flag}`,
+    [flag],
+  );
+}
+
+/** Whether `Deno.listenDatagram` exists: it does only under `--unstable-net`. */
+function hasDatagrams(): boolean {
+  return typeof Deno.listenDatagram === "function";
+}
+
+function bindDenoUdp(hostname: string, port: number): UdpSocket {
   try {
     return new DenoUdpSocket(Deno.listenDatagram({ transport: "udp", hostname, port }));
   } catch (cause) {

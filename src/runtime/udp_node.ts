@@ -11,6 +11,7 @@ import {
   DEFAULT_RECEIVE_BUFFER,
   PooledSends,
   type UdpAddress,
+  type UdpDriver,
   type UdpHandlers,
   type UdpSocket,
 } from "./udp.ts";
@@ -42,6 +43,11 @@ export async function bindUdp(hostname: string, port: number): Promise<UdpSocket
       resolve(new NodeUdpSocket(socket));
     });
   });
+}
+
+/** The drivers of Node: this one. */
+export function udpDrivers(): UdpDriver[] {
+  return [{ name: "node:dgram", missing: undefined, bind: bindUdp }];
 }
 
 /** Asks for large kernel buffers; what was granted, or the default where that cannot be told. */
