@@ -16,6 +16,10 @@ export const MAX_PROBES = 3;
 export const BLACK_HOLE_TIMEOUTS = 3;
 /** Longest DATAGRAM frame taken: any that fits a packet (RFC 9221 §3 recommends this number). */
 export const MAX_DATAGRAM_FRAME = 65_535;
+/** Full packets lost one after another, over more than a round trip, that mean the same while small ones still pass. */
+export const BLACK_HOLE_LOSSES = 6;
+/** After this time a search that ended below the largest size begins again (RFC 8899 §5.1.1 PMTU_RAISE_TIMER). */
+export const PMTU_RAISE_TIME = 600_000;
 /** Largest datagram this implementation builds or receives. */
 export const MAX_DATAGRAM_SIZE = 65507;
 

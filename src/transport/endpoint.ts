@@ -203,7 +203,8 @@ export class Endpoint implements ConnectionOwner {
   /** The socket refused a datagram's size on the way to `to`: size probes there end. */
   onTooBig(to: SocketAddress): void {
     for (const connection of this.#byPeer.values()) {
-      if (sameAddress(connection.path, to)) connection.session!.mtu.onTooBig();
+      const session = connection.session!;
+      if (sameAddress(connection.path, to)) session.mtu.onTooBig(session.now);
     }
   }
 

@@ -9,11 +9,13 @@ import type { SocketAddress } from "./address.ts";
 import { isLoopback } from "./address.ts";
 import {
   BASE_DATAGRAM_SIZE,
+  BLACK_HOLE_LOSSES,
   BLACK_HOLE_TIMEOUTS,
   LOOPBACK_PROBE_SIZES,
   MAX_DATAGRAM_SIZE,
   MAX_PROBES,
   PATH_PROBE_SIZES,
+  PMTU_RAISE_TIME,
 } from "./config.ts";
 
 /** Search state of one path. */
@@ -26,6 +28,13 @@ export class PathMtu {
   #candidates: readonly number[] = [];
   #attempts = 0;
   #outstanding = false;
+  /** When the search ended below the largest size; `undefined` while it goes on or when there is nothing to find. */
+  #endedAt: number | undefined;
+  /** When the newest packet was sent that was larger than the base and arrived. */
+  #provenAt = -Infinity;
+  /** Such packets lost since, in a row, and when the first of them was sent. */
+  #losses = 0;
+  #firstLossAt = 0;
 
   /** @param peerMaximum what the peer receives. @param maximum what the application allows, if it says. */
   constructor(
@@ -43,14 +52,14 @@ export class PathMtu {
     const sizes = loopback ? [...PATH_PROBE_SIZES, ...LOOPBACK_PROBE_SIZES] : [...PATH_PROBE_SIZES];
     const limit = Math.min(peerMaximum, maximum ?? sizes[sizes.length - 1], MAX_DATAGRAM_SIZE);
     if (maximum !== undefined && !sizes.includes(limit)) sizes.push(limit);
-    this.#candidates = this.#sizes = sizes.filter((size) => size <= limit).sort((a, b) => a - b);
-    this.size = BASE_DATAGRAM_SIZE;
-    this.#attempts = 0;
-    this.#outstanding = false;
+    this.#sizes = sizes.filter((size) => size <= limit).sort((a, b) => a - b);
+    this.#provenAt = -Infinity;
+    this.#fallBack();
   }
 
   /** Size of the probe to send now, if one is due. */
-  get probe(): number | undefined {
+  probe(now: number): number | undefined {
+    if (this.#endedAt !== undefined && now >= this.#endedAt + PMTU_RAISE_TIME) this.#search();
     return this.#outstanding ? undefined : this.#candidates[0];
   }
 
@@ -68,15 +77,34 @@ export class PathMtu {
   }
 
   /** A probe is lost: again, or the search ends below it. */
-  onLost(): void {
+  onLost(now: number): void {
     this.#outstanding = false;
-    if (++this.#attempts >= MAX_PROBES) this.#candidates = [];
+    if (++this.#attempts >= MAX_PROBES) this.#end(now);
   }
 
   /** The socket refused the size (EMSGSIZE): the search ends there. */
-  onTooBig(): void {
+  onTooBig(now: number): void {
     this.#outstanding = false;
-    this.#candidates = [];
+    this.#end(now);
+  }
+
+  /** A packet that was sent at `sentAt` arrived. */
+  onPacketAcked(size: number, sentAt: number): void {
+    if (size <= BASE_DATAGRAM_SIZE || sentAt < this.#provenAt) return;
+    this.#provenAt = sentAt;
+    this.#losses = 0;
+  }
+
+  /**
+   * A packet that was sent at `sentAt` is lost. When too many larger than the base are, and none arrives, it is back
+   * to the base: small packets that do arrive would keep time-outs from ever telling. Whether the size changed.
+   */
+  onPacketLost(size: number, sentAt: number, rtt: number): boolean {
+    if (size <= BASE_DATAGRAM_SIZE || sentAt <= this.#provenAt) return false;
+    if (this.#losses++ === 0) this.#firstLossAt = sentAt;
+    // One burst of losses is none: a queue that overflows drops many packets in a row.
+    if (this.#losses < BLACK_HOLE_LOSSES || sentAt - this.#firstLossAt <= rtt) return false;
+    return this.#fallBack();
   }
 
   /**
@@ -84,11 +112,26 @@ export class PathMtu {
    * (RFC 8899 §4.3). Then it is back to the base, to search anew once the path answers. Whether the size changed.
    */
   onProbeTimeout(count: number): boolean {
-    if (count < BLACK_HOLE_TIMEOUTS || this.size === BASE_DATAGRAM_SIZE) return false;
+    return count >= BLACK_HOLE_TIMEOUTS && this.#fallBack();
+  }
+
+  #fallBack(): boolean {
+    const changed = this.size !== BASE_DATAGRAM_SIZE;
     this.size = BASE_DATAGRAM_SIZE;
-    this.#candidates = this.#sizes;
+    this.#losses = 0;
+    this.#search();
+    return changed;
+  }
+
+  #search(): void {
+    this.#candidates = this.#sizes.filter((size) => size > this.size);
     this.#attempts = 0;
     this.#outstanding = false;
-    return true;
+    this.#endedAt = undefined;
+  }
+
+  #end(now: number): void {
+    this.#candidates = [];
+    this.#endedAt = now;
   }
 }

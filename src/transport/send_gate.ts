@@ -37,9 +37,9 @@ export class SendGate {
   }
 
   /** Size of the probe to send now, if one is due; the caller knows that an ordinary packet may go. */
-  dueProbe(): number | undefined {
+  dueProbe(now: number): number | undefined {
     const { recovery } = this;
-    const { probe } = this.mtu;
+    const probe = this.mtu.probe(now);
     // Only once the path is known to work.
     if (probe === undefined || !recovery.rtt.sampled) return undefined;
     // A probe may exceed the window, or it would never find room while that is full; but not the peer's socket.

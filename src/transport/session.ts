@@ -273,7 +273,7 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
     const blocked = !probing && !this.#maySend(now);
     const ackDue = this.#acks.deadline <= now;
     if (blocked && !ackDue) return 0;
-    const sizeProbe = blocked || probing ? undefined : this.#gate.dueProbe();
+    const sizeProbe = blocked || probing ? undefined : this.#gate.dueProbe(now);
     const end = (sizeProbe ?? this.mtu.size) - PACKET_OVERHEAD;
     const frames: SentFrame[] = [];
     // An ACK rides along when there is anything else; alone it waits for its time.
@@ -390,6 +390,7 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
 
   /** See `RecoveryHandler`. */
   onPacketAcked(packet: SentPacket): void {
+    this.mtu.onPacketAcked(packet.size, packet.sentAt);
     for (const frame of packet.frames) {
       if (frame.kind === "ack") this.#acks.onAckAcked(frame.largest);
       else if (frame.kind === "size_probe") {
@@ -401,8 +402,11 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
 
   /** See `RecoveryHandler`. */
   onPacketLost(packet: SentPacket): void {
+    const { recovery, mtu } = this;
+    const shrinks = !packet.sizeProbe && mtu.onPacketLost(packet.size, packet.sentAt, recovery.rtt.smoothed);
+    if (shrinks) recovery.onDatagramSize(mtu.size);
     for (const frame of packet.frames) {
-      if (frame.kind === "size_probe") this.mtu.onLost();
+      if (frame.kind === "size_probe") mtu.onLost(this.now);
       else this.streams.onFrameLost(frame);
     }
   }

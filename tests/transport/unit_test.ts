@@ -7,7 +7,6 @@ import { isLocal, isLoopback } from "../../src/transport/address.ts";
 import { MAX_ACK_RANGES, QUICK_ACKS, REPLAY_WINDOW } from "../../src/transport/config.ts";
 import { Liveness } from "../../src/transport/liveness.ts";
 import { Pacer } from "../../src/transport/pacer.ts";
-import { PathMtu } from "../../src/transport/path_mtu.ts";
 import { ReceiveWindow } from "../../src/transport/receive_window.ts";
 import { ReplayWindow } from "../../src/transport/replay_window.ts";
 import { RttEstimator } from "../../src/transport/rtt.ts";
@@ -248,39 +247,6 @@ Deno.test("receive window: credit never falls and always suffices for what is he
       assert.ok(window.limit - window.consumed > 0);
     }
   }));
-});
-
-// --- path size ---
-
-Deno.test("path size: probes one size at a time, gives up after three losses", () => {
-  const mtu = new PathMtu({ hostname: "192.0.2.1", port: 1 }, 65_507, undefined);
-  assert.equal(mtu.probe, 1400);
-  mtu.onSent();
-  assert.equal(mtu.probe, undefined);
-  mtu.onAcked(1400);
-  assert.deepEqual([mtu.size, mtu.probe], [1400, 1452]);
-  for (let i = 0; i < 3; i++) {
-    assert.equal(mtu.probe, 1452);
-    mtu.onSent();
-    mtu.onLost();
-  }
-  assert.deepEqual([mtu.size, mtu.probe], [1400, undefined]);
-});
-
-Deno.test("path size: limits of the peer and of the option", () => {
-  const of = (hostname: string, peer: number, option?: number) => {
-    const mtu = new PathMtu({ hostname, port: 1 }, peer, option);
-    for (let size = mtu.probe; size !== undefined; size = mtu.probe) mtu.onAcked(size);
-    return mtu.size;
-  };
-  assert.equal(of("192.0.2.1", 65_507), 1452);
-  assert.equal(of("127.0.0.1", 65_507), 61_440);
-  assert.equal(of("127.0.0.1", 20_000), 16_384);
-  assert.equal(of("::1", 1200), 1200);
-  assert.equal(of("192.0.2.1", 65_507, 8_000), 8_000);
-  assert.equal(of("192.0.2.1", 65_507, 1_410), 1_410);
-  assert.equal(of("192.0.2.1", 4_000, 8_000), 4_000);
-  assert.equal(of("127.0.0.1", 65_507, 1200), 1200);
 });
 
 // --- liveness ---
