@@ -112,6 +112,19 @@ export const MAX_HOSTS_UNDER_LOAD = 1024;
 /** Cookies kept for peers to connect to; the oldest goes. */
 export const MAX_COOKIES = 1024;
 
+/** Bytes sent to an address that has not answered, for each byte that came from there (RFC 9000 §8.1). */
+export const AMPLIFICATION_LIMIT = 3;
+/** Challenges to an address that wants to be the peer's, one probe time-out apart (RFC 9000 §8.2.4). */
+export const PATH_CHALLENGES = 3;
+/** Challenges to the address in use meanwhile: of two hardly both get lost, and one answer keeps the session there. */
+export const PATH_OLD_CHALLENGES = 2;
+/** After the address in use has answered, packets from elsewhere do not make it prove itself again for this time. */
+export const PATH_QUIET_TIME = 1_000;
+/** PATH_RESPONSEs that wait to be sent; more challenges than these are not answered. */
+export const MAX_PATH_RESPONSES = 8;
+/** Addresses that a response went to: the peer may confirm the handshake from each. */
+export const MAX_RESPONSE_ADDRESSES = 8;
+
 /** Packets sent under one key before the next one is taken (`protocol.md` 2.3) ... */
 export const KEY_UPDATE_PACKETS: number = 2 ** 22;
 /** ... or the time after which it is. */

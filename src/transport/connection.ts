@@ -16,13 +16,15 @@ import {
   HANDSHAKE_JITTER,
   HANDSHAKE_REFUSALS,
   HANDSHAKE_RESENDS,
+  MAX_RESPONSE_ADDRESSES,
   type TransportOptions,
 } from "./config.ts";
 import type { Counters } from "./counters.ts";
 import type { HandshakeResult, InitiatorHandshake } from "./handshake.ts";
 import { PacketKeys } from "./packet_keys.ts";
+import { type PathContext, Paths } from "./paths.ts";
 import { ReplayWindow } from "./replay_window.ts";
-import { SessionState } from "./session.ts";
+import { initialRtt, PACKET_OVERHEAD, SessionState } from "./session.ts";
 import type { SessionEnd } from "./session_end.ts";
 import type { SessionEvents } from "./session_events.ts";
 import type { Stream } from "./stream.ts";
@@ -62,13 +64,15 @@ export interface ConnectionOwner {
   onConnectionEnd(connection: Connection): void;
   /** Number in [0, 1). */
   random(): number;
+  /** Random bytes. */
+  draw(length: number): Uint8Array;
 }
 
 /** Phase of a connection. */
 export type ConnectionPhase = "initiating" | "half_open" | "established" | "gone";
 
 /** One connection. */
-export class Connection implements SessionEvents, Timed {
+export class Connection implements SessionEvents, PathContext, Timed {
   /** See {@linkcode ConnectionPhase}. */
   phase: ConnectionPhase;
   /** See {@linkcode Timed}. */
@@ -77,8 +81,8 @@ export class Connection implements SessionEvents, Timed {
   queueIndex = -1;
   /** Set by whoever uses the connection. */
   events: ConnectionEvents = {};
-  /** Where packets go. */
-  path: SocketAddress;
+  /** Where the packet goes that was polled last. */
+  destination: SocketAddress;
   /** The session, once keys are there. */
   session: SessionState | undefined;
   /** The peer's program, as it says. */
@@ -95,6 +99,11 @@ export class Connection implements SessionEvents, Timed {
   readonly isInitiator: boolean;
 
   readonly #replay = new ReplayWindow();
+  readonly #paths: Paths;
+  /** Addresses that the response went to (responder only, while half-open). */
+  #responseAddresses: SocketAddress[] = [];
+  /** Where the packet in hand came from. */
+  #from: SocketAddress;
   /** Until it is done: its ephemeral key must not outlive it. */
   #handshake: InitiatorHandshake | undefined;
   #remoteIndex = 0;
@@ -117,7 +126,8 @@ export class Connection implements SessionEvents, Timed {
     this.#handshake = handshake;
     this.isInitiator = handshake !== undefined;
     this.phase = this.isInitiator ? "initiating" : "half_open";
-    this.path = candidates[0];
+    this.destination = this.#from = candidates[0];
+    this.#paths = new Paths(candidates[0], this);
   }
 
   /** The initiator's side; {@linkcode Connection.takeInitiation} says when to send. */
@@ -146,6 +156,11 @@ export class Connection implements SessionEvents, Timed {
     return connection;
   }
 
+  /** Where the peer is. */
+  get path(): SocketAddress {
+    return this.#paths.current;
+  }
+
   /** Whether a valid packet has come in the session. */
   get hasReceived(): boolean {
     return this.#replay.highest >= 0;
@@ -155,7 +170,7 @@ export class Connection implements SessionEvents, Timed {
   get deadline(): number {
     if (this.phase === "initiating") return this.#nextResend;
     if (this.phase === "half_open") return this.startedAt + HALF_OPEN_TIMEOUT;
-    return this.phase === "gone" ? Infinity : this.session!.deadline;
+    return this.phase === "gone" ? Infinity : Math.min(this.session!.deadline, this.#paths.deadline);
   }
 
   /** Time passed. */
@@ -163,6 +178,7 @@ export class Connection implements SessionEvents, Timed {
     if (this.phase === "half_open") {
       if (now >= this.startedAt + HALF_OPEN_TIMEOUT) this.phase = "gone";
     } else if (this.phase === "established") {
+      if (now >= this.#paths.deadline) this.#paths.onTimeout(now);
       this.session!.onTimeout(now);
       if (this.session!.isGone) this.phase = "gone";
       this.session!.throwDefect();
@@ -258,22 +274,26 @@ export class Connection implements SessionEvents, Timed {
       return;
     }
     counters.key_updates += keys.updates - updates;
-    // Until path validation exists, a confirmed session stays where it is.
     if (this.phase === "half_open") {
       // Given up before it began: not worth an incoming session, nor the standing one.
       if (plaintext[0] === FrameType.CONNECTION_CLOSE) return this.abandon();
-      this.path = from;
+      this.#confirmAt(from);
       if (!this.owner.mayConfirm(this)) return this.#refuse(now);
       this.phase = "established";
       this.establishedAt = now;
       this.response = undefined;
       this.owner.onConnectionConfirmed(this, now);
     }
+    this.#from = from;
+    const isNewest = packetNumber > this.#replay.highest;
     if (!this.session!.receive(packetNumber, plaintext, packet.length, now)) {
       counters.reassembly_full++;
       return;
     }
     this.#replay.mark(packetNumber);
+    if (!sameAddress(from, this.#paths.current) && this.session!.isOpen) {
+      this.#paths.onForeign(from, packet.length, isNewest, now);
+    }
     this.session!.throwDefect();
   }
 
@@ -287,7 +307,14 @@ export class Connection implements SessionEvents, Timed {
     if (keys.isExhausted(packetNumber)) {
       session.close(ErrorCode.INTERNAL_ERROR, "packet numbers of this key are used up", now);
     }
-    const length = session.poll(scratch, now);
+    let length = session.isOpen ? this.#paths.write(scratch, PACKET_OVERHEAD, now) : 0;
+    if (length > 0) {
+      session.onPathPacket(length, now);
+      this.destination = this.#paths.destination;
+    } else {
+      length = session.poll(scratch, now);
+      this.destination = this.#paths.current;
+    }
     if (session.isGone) this.phase = "gone";
     if (length === 0) return 0;
     keys.seal(out, this.#remoteIndex, packetNumber, scratch.subarray(0, length));
@@ -306,6 +333,7 @@ export class Connection implements SessionEvents, Timed {
 
   /** See {@linkcode SessionEvents}. */
   onEnd(end: SessionEnd): void {
+    this.#paths.stop();
     this.owner.onConnectionEnd(this);
     if (this.session!.isGone) this.phase = "gone";
     this.events.onEnd?.(end);
@@ -314,6 +342,58 @@ export class Connection implements SessionEvents, Timed {
   /** See {@linkcode SessionEvents}. */
   onWake(): void {
     this.owner.onConnectionWake(this);
+  }
+
+  /** The response was sent (again), to `to`. */
+  onResponseSent(to: SocketAddress): void {
+    if (this.#responseAddresses.some((address) => sameAddress(address, to))) return;
+    if (this.#responseAddresses.length < MAX_RESPONSE_ADDRESSES) this.#responseAddresses.push(to);
+  }
+
+  /** See {@linkcode PathContext}. */
+  get counters(): Counters {
+    return this.owner.counters;
+  }
+
+  /** See {@linkcode PathContext}. */
+  get probeTimeout(): number {
+    return this.session!.probeTimeout;
+  }
+
+  /** See {@linkcode PathContext}. RFC 9002 §6.2.2: the variance is half of the round trip at first. */
+  initialProbeTimeout(path: SocketAddress): number {
+    return 3 * initialRtt(path);
+  }
+
+  /** See {@linkcode PathContext}. */
+  draw(length: number): Uint8Array {
+    return this.owner.draw(length);
+  }
+
+  /** See {@linkcode PathContext}. */
+  onPathChange(path: SocketAddress, roundTrip: number | undefined): void {
+    this.session!.onPathChange(path);
+    if (roundTrip !== undefined) this.session!.onRoundTrip(roundTrip);
+  }
+
+  /** See {@linkcode SessionEvents}. */
+  onPathChallenge(data: Uint8Array): void {
+    this.#paths.onChallenge(this.#from, data);
+  }
+
+  /** See {@linkcode SessionEvents}. */
+  onPathResponse(data: Uint8Array): void {
+    this.#paths.onResponse(data, this.session!.now);
+  }
+
+  /** The peer has the response: it is where that went. Anywhere else it has yet to show that it is there. */
+  #confirmAt(from: SocketAddress): void {
+    const addresses = this.#responseAddresses;
+    this.#responseAddresses = [];
+    const known = addresses.some((address) => sameAddress(address, from));
+    if (!known || sameAddress(from, this.#paths.current)) return;
+    this.#paths.current = from;
+    this.session!.onPathChange(from);
   }
 
   /** Not to be the session: the peer is told, in case it believes in this one. */
@@ -326,7 +406,7 @@ export class Connection implements SessionEvents, Timed {
   readonly #threeProbeTimeouts = (): number => 3 * this.session!.probeTimeout;
 
   #start(result: HandshakeResult, path: SocketAddress, now: number): void {
-    this.path = path;
+    this.#paths.current = path;
     this.#remoteIndex = result.remoteIndex;
     this.#keys = new PacketKeys(result.sendKey, result.receiveKey, this.owner.limits, now);
     this.peerAgent = result.peer.agent;

@@ -68,6 +68,14 @@ export interface Counters {
   old_key_phase: number;
   /** Key updates that came into effect in sessions, whoever began them. */
   key_updates: number;
+  /** Packets of a session came from another address than the peer's, and both were challenged. */
+  path_validations: number;
+  /** The other address answered, the peer's did not: the session moved. */
+  path_changes: number;
+  /** The peer's address answered: the session stayed. */
+  paths_kept: number;
+  /** Neither answered in time: the session stayed. */
+  path_failures: number;
   /** Dropped unacknowledged: too many out-of-order pieces held. */
   reassembly_full: number;
 }
@@ -106,6 +114,10 @@ export function zeroCounters(): Counters {
     bad_packet: 0,
     old_key_phase: 0,
     key_updates: 0,
+    path_validations: 0,
+    path_changes: 0,
+    paths_kept: 0,
+    path_failures: 0,
     reassembly_full: 0,
   };
 }

@@ -14,7 +14,6 @@ import {
   DEFAULT_LIMITS,
   type EndpointLimits,
   MAX_DATAGRAM_SIZE,
-  MAX_HALF_OPEN,
   MAX_OUTBOX,
   MAX_SESSIONS,
   type TransportOptions,
@@ -24,6 +23,7 @@ import { CookieGuard, CookieJar } from "./cookies.ts";
 import { type Counters, zeroCounters } from "./counters.ts";
 import type { EndpointEvents, EndpointOptions } from "./endpoint_options.ts";
 import { Fifo } from "./fifo.ts";
+import { HalfOpenTable } from "./half_open.ts";
 import { hasValidMac1, type Identity, InitiatorHandshake, ReceivedInitiation, tai64n } from "./handshake.ts";
 import { InitiatorTimes } from "./initiator_times.ts";
 import { localParameters } from "./local_parameters.ts";
@@ -55,8 +55,7 @@ export class Endpoint implements ConnectionOwner {
   /** Established sessions by peer key, hex. */
   readonly #byPeer = new Map<string, Connection>();
   readonly #connecting = new Set<Connection>();
-  /** Half-open handshakes by the mac1 of their initiation, hex, oldest first. */
-  readonly #halfOpen = new Map<string, Connection>();
+  readonly #halfOpen = new HalfOpenTable();
   readonly #cookieGuard: CookieGuard;
   readonly #cookieJar = new CookieJar();
   readonly #initiatorTimes = new InitiatorTimes();
@@ -195,7 +194,7 @@ export class Endpoint implements ConnectionOwner {
       this.#forgetIfGone(connection);
       if (length === 0) continue;
       if (connection.phase !== "gone") this.#ready.add(connection);
-      return this.#sending(length, connection.path);
+      return this.#sending(length, connection.destination);
     }
     return undefined;
   }
@@ -229,7 +228,12 @@ export class Endpoint implements ConnectionOwner {
     }
   }
 
-  /** Number in [0, 1). */
+  /** See {@linkcode ConnectionOwner}. */
+  draw(length: number): Uint8Array {
+    return this.options.random(length);
+  }
+
+  /** See {@linkcode ConnectionOwner}. */
   random(): number {
     return readU32(this.options.random(4), 0) / 2 ** 32;
   }
@@ -252,7 +256,8 @@ export class Endpoint implements ConnectionOwner {
 
   /** See {@linkcode ConnectionOwner}. */
   onConnectionConfirmed(connection: Connection, now: number): void {
-    this.#dropOlderHalfOpen(connection);
+    // A handshake came through: earlier ones of the same peer would only take its place again.
+    for (const older of this.#halfOpen.takeUpTo(connection)) this.#abandon(older);
     // Both sides connected at once, and the peer's handshake came through: ours is not needed any more.
     const waiting = [...this.#connecting].filter((other) => equalBytes(other.peerKey, connection.peerKey));
     this.#establish(connection, now);
@@ -302,7 +307,7 @@ export class Endpoint implements ConnectionOwner {
     this.#timers.remove(connection);
     if (this.#byIndex.get(connection.localIndex) === connection) this.#byIndex.delete(connection.localIndex);
     this.#connecting.delete(connection);
-    this.#halfOpen.delete(connection.initiationKey);
+    this.#halfOpen.delete(connection);
   }
 
   #sendInitiation(connection: Connection, now: number): void {
@@ -362,7 +367,7 @@ export class Endpoint implements ConnectionOwner {
     const key = toHex(mac1Field(packet));
     const known = this.#halfOpen.get(key);
     if (known !== undefined) {
-      this.#send(known.response!, from);
+      this.#sendResponse(known, from);
       return;
     }
     let initiation: ReceivedInitiation;
@@ -432,14 +437,18 @@ export class Endpoint implements ConnectionOwner {
     connection.response = packet;
     connection.initiationKey = key;
     this.#byIndex.set(index, connection);
-    this.#halfOpen.set(key, connection);
-    if (this.#halfOpen.size > MAX_HALF_OPEN) {
-      const [oldestKey, oldest] = this.#halfOpen.entries().next().value!;
+    const evicted = this.#halfOpen.add(connection);
+    if (evicted !== undefined) {
       this.counters.half_open_evicted++;
-      this.#abandon(oldestKey, oldest);
+      this.#abandon(evicted);
     }
-    this.#send(packet, from);
+    this.#sendResponse(connection, from);
     this.#ready.add(connection);
+  }
+
+  #sendResponse(connection: Connection, to: SocketAddress): void {
+    connection.onResponseSent(to);
+    this.#send(connection.response!, to);
   }
 
   /** At most one live session per peer: the newer takes the older's place. */
@@ -460,17 +469,7 @@ export class Endpoint implements ConnectionOwner {
     this.counters.packetsLost += connection.session!.recovery.lostPackets;
   }
 
-  /** A handshake came through: earlier ones of the same peer would only take its place again. */
-  #dropOlderHalfOpen(connection: Connection): void {
-    for (const [key, other] of this.#halfOpen) {
-      if (other === connection) break;
-      if (equalBytes(other.peerKey, connection.peerKey)) this.#abandon(key, other);
-    }
-    this.#halfOpen.delete(connection.initiationKey);
-  }
-
-  #abandon(key: string, connection: Connection): void {
-    this.#halfOpen.delete(key);
+  #abandon(connection: Connection): void {
     connection.abandon();
     this.#forgetIfGone(connection);
   }

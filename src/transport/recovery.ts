@@ -133,6 +133,13 @@ export class Recovery implements AckVisitor {
     this.#timeThreshold = TIME_THRESHOLD;
   }
 
+  /** A round trip was measured otherwise than by an ACK: it counts as the first sample. */
+  onRoundTrip(sample: number, now: number): void {
+    if (this.rtt.sampled) return;
+    this.#firstSampleAt = now;
+    this.rtt.update(sample, 0);
+  }
+
   /** Notes a packet as sent. Packet numbers rise. */
   onSent(packet: SentPacket): void {
     this.#sent.push(packet);

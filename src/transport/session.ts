@@ -6,13 +6,7 @@
  */
 
 import { type HawserError, ProtocolError } from "../errors.ts";
-import {
-  type FrameHandler,
-  FrameType,
-  parseFrames,
-  writeConnectionClose,
-  writePathFrame,
-} from "../wire/frame.ts";
+import { type FrameHandler, FrameType, parseFrames, writeConnectionClose } from "../wire/frame.ts";
 import { DATA_HEADER, TAG_LENGTH } from "../wire/packet.ts";
 import type { TransportParameters } from "../wire/transport_parameters.ts";
 import { VarintReader } from "../wire/varint.ts";
@@ -45,12 +39,11 @@ import type { SessionEvents } from "./session_events.ts";
 import type { Stream } from "./stream.ts";
 import { StreamSet, type StreamSetContext } from "./streams.ts";
 
-/** PATH_RESPONSEs that wait to be sent; more challenges than these are not answered. */
-const MAX_PATH_RESPONSES = 8;
 /** Bytes of a data packet besides its frames. */
 export const PACKET_OVERHEAD: number = DATA_HEADER + TAG_LENGTH;
 
-const initialRtt = (path: SocketAddress): number => isLocal(path) ? INITIAL_RTT_LOCAL : INITIAL_RTT;
+/** Round-trip time that a path has before anything is known of it. */
+export const initialRtt = (path: SocketAddress): number => isLocal(path) ? INITIAL_RTT_LOCAL : INITIAL_RTT;
 
 /** One session with one peer. */
 export class SessionState implements FrameHandler, StreamSetContext, DatagramContext {
@@ -71,7 +64,6 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
   readonly #gate: SendGate;
   readonly #closing = new Closing();
   #pingPending = false;
-  #pathResponses: Uint8Array[] = [];
   #packetElicits = false;
   #packetRefused = false;
   #defect: { readonly error: unknown } | undefined;
@@ -148,6 +140,22 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
     this.recovery.onPathChange(initialRtt(path), this.mtu.size);
     this.#gate.onPathChange();
     this.wake();
+  }
+
+  /**
+   * Handshake or path validation took so long: the first sample of the path's round-trip time. The caller knows that
+   * it is none of two attempts (Karn).
+   */
+  onRoundTrip(sample: number): void {
+    this.recovery.onRoundTrip(sample, this.now);
+  }
+
+  /**
+   * The owner sends a packet of path frames under {@linkcode nextPacketNumber}. It may take another path than the
+   * others, so it counts neither for congestion nor for the round-trip time (RFC 9000 §9.4).
+   */
+  onPathPacket(length: number, now: number): void {
+    this.#onSent(length, false, false, [], now);
   }
 
   /** Tells the owner that there is something to send. */
@@ -286,7 +294,6 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
         at = this.#writeSizeProbe(out, at, end, sizeProbe, frames);
       } else {
         if (probing) this.#requeueOldest();
-        at = this.#writePathResponses(out, at, end);
         at = this.streams.writeControl(out, at, end, frames);
         if (this.datagrams.hasPending) at = this.datagrams.write(out, at, end, this.streams.hasPending);
         at = this.streams.writeData(out, at, end, frames);
@@ -365,12 +372,13 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
   /** See {@linkcode FrameHandler}. */
   onPathChallenge(data: Uint8Array): void {
     this.#packetElicits = true;
-    if (this.#pathResponses.length < MAX_PATH_RESPONSES) this.#pathResponses.push(data.slice());
+    this.events.onPathChallenge(data);
   }
 
-  /** See {@linkcode FrameHandler}. We challenge no path yet, so none is answered: ignored, as RFC 9000 §19.18 allows. */
-  onPathResponse(): void {
+  /** See {@linkcode FrameHandler}. */
+  onPathResponse(data: Uint8Array): void {
     this.#packetElicits = true;
+    this.events.onPathResponse(data);
   }
 
   /** See {@linkcode FrameHandler}. */
@@ -427,7 +435,7 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
     const gate = this.#gate;
     if (gate.isOpen(now)) return true;
     const waiting = this.streams.hasPending || this.datagrams.hasPending;
-    if (!waiting && !this.#pingPending && this.#pathResponses.length === 0) gate.deadline = Infinity;
+    if (!waiting && !this.#pingPending) gate.deadline = Infinity;
     return false;
   }
 
@@ -435,13 +443,6 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
     const end = this.#acks.write(out, 0, now);
     if (end > 0) frames.push({ kind: "ack", largest: this.#acks.ranges[1] });
     return end;
-  }
-
-  #writePathResponses(out: Uint8Array, at: number, end: number): number {
-    while (this.#pathResponses.length > 0 && end - at >= 9) {
-      at = writePathFrame(out, at, FrameType.PATH_RESPONSE, this.#pathResponses.shift()!);
-    }
-    return at;
   }
 
   #writeSizeProbe(out: Uint8Array, at: number, end: number, size: number, frames: SentFrame[]): number {

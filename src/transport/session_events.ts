@@ -13,6 +13,10 @@ export interface SessionEvents {
   onStream(stream: Stream): void;
   /** The peer sent an unreliable datagram; the bytes are the owner's. */
   onDatagram(bytes: Uint8Array): void;
+  /** PATH_CHALLENGE came; the bytes are a view. */
+  onPathChallenge(data: Uint8Array): void;
+  /** PATH_RESPONSE came; the bytes are a view. */
+  onPathResponse(data: Uint8Array): void;
   /** The session ended; streams have been told. */
   onEnd(end: SessionEnd): void;
   /** Something is to be sent: poll soon. */

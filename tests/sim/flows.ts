@@ -119,6 +119,8 @@ export class Flow {
           throw error;
         },
         onDatagram: () => {},
+        onPathChallenge: () => {},
+        onPathResponse: () => {},
         onWake: () => end.wake(),
       }, clock.now);
     });

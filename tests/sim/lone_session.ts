@@ -50,6 +50,7 @@ export class LoneSession {
   readonly streams: Stream[] = [];
   readonly datagrams: Uint8Array[] = [];
   readonly sent: SentByLone[] = [];
+  readonly challenges: Uint8Array[] = [];
   now = 1_000;
   onStream: ((stream: Stream) => void) | undefined;
   #nextPacketNumber = 0;
@@ -68,6 +69,8 @@ export class LoneSession {
           this.onStream?.(stream);
         },
         onDatagram: (bytes) => void this.datagrams.push(bytes),
+        onPathChallenge: (data) => void this.challenges.push(data.slice()),
+        onPathResponse: () => {},
         onEnd: (end) => void this.ends.push(end),
         onWake: () => {},
       },

@@ -29,6 +29,10 @@ const DROPS = (Object.keys(zeroCounters()) as (keyof Counters)[]).filter((name) 
     "cookies_sent",
     "cookies_received",
     "key_updates",
+    "path_validations",
+    "path_changes",
+    "paths_kept",
+    "path_failures",
     "outbox_full",
   ].includes(name)
 );
