@@ -29,6 +29,11 @@ export const INITIAL_RTT = 100;
 export const INITIAL_RTT_LOCAL = 50;
 /** RFC 9002 §6.1.2: the least time a packet may be judged late by. */
 export const TIMER_GRANULARITY = 1;
+/**
+ * Probe time-outs grow up to the idle time-out over this number: an outage of two thirds of that time is over before
+ * the last two rounds of probes, and one of these may be lost.
+ */
+export const PROBES_PER_IDLE_TIMEOUT = 6;
 /** RFC 9002 §6.1.1 kPacketThreshold. */
 export const PACKET_THRESHOLD = 3;
 /** Where that threshold stops growing on a path that reorders (RFC 9002 §6.1.1 lets it grow). */

@@ -52,6 +52,8 @@ export class Recovery implements AckVisitor {
   peerMaxAckDelay: number = MAX_ACK_DELAY;
   /** Bytes that the peer's socket queues. */
   peerReceiveBuffer: number = Infinity;
+  /** Where the probe time-out stops growing, unless a single one is longer. */
+  longestProbeTimeout: number = Infinity;
 
   readonly #sent = new SentPackets();
   readonly #handler: RecoveryHandler;
@@ -183,7 +185,9 @@ export class Recovery implements AckVisitor {
   get deadline(): number {
     if (this.#lossTime !== Infinity) return this.#lossTime;
     if (this.#elicitingInFlight === 0) return Infinity;
-    return this.#lastElicitingAt + this.rtt.pto(this.peerMaxAckDelay) * 2 ** this.ptoCount;
+    const pto = this.rtt.pto(this.peerMaxAckDelay);
+    return this.#lastElicitingAt +
+      Math.min(pto * 2 ** this.ptoCount, Math.max(pto, this.longestProbeTimeout));
   }
 
   /** The deadline passed: declares losses, or asks for probes (RFC 9002 §6.2.4). */

@@ -19,6 +19,14 @@ export interface Sighting {
   readonly at: number;
 }
 
+/** Sees what reaches sockets and event loops, to judge it; changes nothing. */
+export interface Watcher {
+  /** A node sends a datagram. */
+  onSend(from: SimNode, datagram: Uint8Array, to: SocketAddress): void;
+  /** A node's endpoint has just taken a datagram and not sent anything yet. */
+  onReceive(by: SimNode, datagram: Uint8Array): void;
+}
+
 /** Virtual time after which a run that waits for something is given up, milliseconds. */
 const PATIENCE = 600_000;
 
@@ -28,6 +36,8 @@ export class SimNetwork {
   readonly nodes: SimNode[] = [];
   /** Sees every datagram before its link does; false makes it vanish. */
   tap: ((sighting: Sighting) => boolean | void) | undefined;
+  /** See {@linkcode Watcher}. */
+  watcher: Watcher | undefined;
   readonly #random: Prng;
   readonly #links = new Map<SimNode, Map<SimNode, Link>>();
 
@@ -92,6 +102,7 @@ export class SimNetwork {
 
   /** Puts a datagram on its way. */
   send(from: SimNode, datagram: Uint8Array, to: SocketAddress): void {
+    this.watcher?.onSend(from, datagram, to);
     if (this.tap?.({ from, to, datagram, at: this.now }) === false) return;
     const node = this.nodes.find(({ address }) => sameAddress(address, to));
     if (node === undefined) return;

@@ -31,6 +31,8 @@ export interface SimNodeOptions {
   readonly hostname?: string;
   /** Takes streams that peers open. */
   readonly onStream?: (stream: Stream, connection: Connection) => void;
+  /** Takes sessions that peers open, and sets their events. @default they are noted in `incoming` and `ended` */
+  readonly onIncoming?: (connection: Connection) => void;
   /** Milliseconds between 1970 and the clock's zero. */
   readonly epoch?: number;
   /** Bytes that the socket holds for the event loop; more is dropped. @default no limit */
@@ -61,6 +63,8 @@ export class SimNode {
   readonly #buffer = new Uint8Array(65_536);
   /** What waits in the socket while the event loop is busy or stands still. */
   socket: ReceiveQueue;
+  /** When the event loop last began to stand still. */
+  stalledAt = -Infinity;
   /** Until when the event loop is busy or stands still. */
   #busyUntil = 0;
   /** Whether the end of that is scheduled. */
@@ -125,6 +129,7 @@ export class SimNode {
 
   /** The event loop stands still: datagrams queue in the socket, timers come late. */
   stall(milliseconds: number): void {
+    this.stalledAt = this.now;
     this.#occupy(milliseconds);
   }
 
@@ -140,19 +145,15 @@ export class SimNode {
 
   /** The process dies and comes back with the same key and address: nothing of it is left. */
   restart(): void {
-    this.#forgetAll();
-    this.endpoint = this.#newEndpoint();
-    this.incoming.length = this.streams.length = 0;
+    this.kill();
+    this.#down = false;
   }
 
-  /** The process dies. */
+  /** The process dies; {@linkcode SimNode.restart} brings it back. */
   kill(): void {
     this.#down = true;
-    this.#forgetAll();
     this.endpoint = this.#newEndpoint();
-  }
-
-  #forgetAll(): void {
+    this.incoming.length = this.streams.length = 0;
     this.socket = this.#newSocket();
     this.#timerAt = Infinity;
     this.#busyUntil = 0;
@@ -168,6 +169,7 @@ export class SimNode {
     this.#buffer.set(datagram);
     this.endpoint.receive(this.#buffer.subarray(0, datagram.length), from, this.now);
     this.#buffer.fill(0xdd, 0, datagram.length);
+    this.network.watcher?.onReceive(this, datagram);
     this.#flush();
   }
 
@@ -216,7 +218,7 @@ export class SimNode {
   }
 
   #newEndpoint(): Endpoint {
-    const { psk, accepts = true, transport, limits, onStream, epoch = EPOCH } = this.options;
+    const { psk, accepts = true, transport, limits, onStream, onIncoming, epoch = EPOCH } = this.options;
     const endpoint: Endpoint = new Endpoint({
       staticKey: this.staticKey,
       psk,
@@ -228,7 +230,8 @@ export class SimNode {
     }, {
       onIncoming: (connection) => {
         this.incoming.push(connection);
-        this.#watch(connection, onStream);
+        if (onIncoming === undefined) this.#watch(connection, onStream);
+        else onIncoming(connection);
       },
       onWake: () => this.#wake(endpoint),
     });
