@@ -36,6 +36,7 @@ const LEFT_OUT: readonly LeftOut[] = [
   { file: "tests/cross/", reason: "both runtimes at once: deno task test:e2e" },
   { file: "tests/scripts/", reason: "scripts of this project, which Deno runs" },
   { file: "tests/runtime/udp_test", reason: DENO_DRIVER },
+  { file: "tests/runtime/lock_deno_test", reason: DENO_DRIVER },
   { file: "tests/runtime/udp_linux_test", reason: DENO_DRIVER },
   {
     file: "tests/blob/file_store_test",

@@ -1,8 +1,6 @@
 /**
- * Exclusive lock on a file, Node driver. Node has no advisory locks, so the file names its holder: process id and,
- * where `/proc` tells it, the time that process started, for an id may come to another process. A file whose holder
- * is gone counts as free. A store must not be opened by Node while a Deno program holds it for writing or the other
- * way round: this driver notices Deno's holder, Deno's does not notice this one's.
+ * Exclusive lock on a file, Node driver. Node has no advisory locks, so the file names its holder, and is touched as long
+ * as it is held, see `lock_holder.ts`. A file whose holder is gone counts as free.
  *
  * @module
  */
@@ -15,10 +13,12 @@ import {
   readFileSync,
   renameSync,
   unlinkSync,
+  utimesSync,
   writeFileSync,
   writeSync,
 } from "node:fs";
 import process from "node:process";
+import { BEAT_INTERVAL, isAlive, nodeHolderText, parseHolder } from "./lock_holder.ts";
 
 /** A held lock. */
 export interface FileLock {
@@ -26,7 +26,7 @@ export interface FileLock {
   release(): void;
 }
 
-/** Locks of this process: the liveness check below would take our own id for a stranger's. */
+/** Locks of this process: the check of who lives would take our own id for a stranger's. */
 const held = new Set<string>();
 
 /**
@@ -34,14 +34,28 @@ const held = new Set<string>();
  * (or another holder in this one) has it. Throws what the runtime throws when the file cannot be written.
  */
 export function tryLockFile(path: string): FileLock | undefined {
-  if (held.has(path) || isAlive(readHolder(path))) return undefined;
+  if (held.has(path) || isHeld(path)) return undefined;
   if (!claim(path)) return undefined;
   held.add(path);
+  const beat = setInterval(() => touch(path), BEAT_INTERVAL);
+  // The lock is no reason to go on.
+  beat.unref();
   return {
     release() {
-      if (held.delete(path)) unlinkSync(path);
+      if (!held.delete(path)) return;
+      clearInterval(beat);
+      unlinkSync(path);
     },
   };
+}
+
+function touch(path: string): void {
+  try {
+    const now = new Date();
+    utimesSync(path, now, now);
+  } catch {
+    // Removed with the folder around it. Then nobody looks for it either.
+  }
 }
 
 /**
@@ -52,11 +66,11 @@ export function tryLockFile(path: string): FileLock | undefined {
 function claim(path: string): boolean {
   const own = `${path}.${process.pid}`;
   const stale = `${own}.stale`;
-  writeFileSync(own, holderText(process.pid));
+  writeFileSync(own, nodeHolderText());
   try {
     if (existsSync(path)) {
       renameSync(path, stale);
-      const alive = isAlive(readHolder(stale));
+      const alive = isHeld(stale);
       if (alive) linkSync(stale, path);
       unlinkSync(stale);
       if (alive) return false;
@@ -78,7 +92,7 @@ function claim(path: string): boolean {
 function claimWithoutLinks(path: string): boolean {
   try {
     const fd = openSync(path, "wx");
-    writeSync(fd, holderText(process.pid));
+    writeSync(fd, nodeHolderText());
     closeSync(fd);
     return true;
   } catch (error) {
@@ -87,40 +101,14 @@ function claimWithoutLinks(path: string): boolean {
   }
 }
 
-function holderText(pid: number): string {
-  return `${pid} ${startTime(pid) ?? ""}\n`;
-}
-
-/** What the lock file says, `undefined` when there is none. */
-function readHolder(path: string): string | undefined {
+/** Whether a living process is named in the file. */
+function isHeld(path: string): boolean {
+  let text: string;
   try {
-    return readFileSync(path, "utf8");
+    text = readFileSync(path, "utf8");
   } catch {
-    return undefined;
+    return false;
   }
-}
-
-function isAlive(holder: string | undefined): boolean {
-  const [, pidText, started] = /^(\d+) ?(\d*)/.exec(holder ?? "") ?? [];
-  if (pidText === undefined) return false;
-  const pid = Number(pidText);
-  if (pid === process.pid) return false;
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    // Not permitted to signal it: it is there, and another user's.
-    if ((error as { code?: unknown }).code !== "EPERM") return false;
-  }
-  const now = startTime(pid);
-  return started === "" || now === undefined || now === started;
-}
-
-/** When the process started, in ticks since boot; `undefined` where the system does not tell. */
-function startTime(pid: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
-  } catch {
-    return undefined;
-  }
+  const holder = parseHolder(text);
+  return holder !== undefined && (isAlive(holder) ?? true);
 }
