@@ -11,6 +11,7 @@ import type { Connection } from "../transport/connection.ts";
 import { ErrorCode } from "../transport/config.ts";
 import type { SessionEnd } from "../transport/session_end.ts";
 import type { Stream } from "../transport/stream.ts";
+import type { StreamSet } from "../transport/streams.ts";
 import { AsyncQueue } from "./async_queue.ts";
 import { DatagramInbox } from "./datagram_inbox.ts";
 import { checkErrorCode } from "./error_code.ts";
@@ -149,7 +150,7 @@ export class Session implements AsyncDisposable {
 
   /** Whether {@linkcode Session.openStream} would not have to wait for the peer's limit. */
   get canOpenStream(): boolean {
-    return this.isOpen && this.connection.session!.streams.canOpen;
+    return this.isOpen && this.#opening.canOpen;
   }
 
   /** Milliseconds since the peer was last heard. */
@@ -174,10 +175,9 @@ export class Session implements AsyncDisposable {
     if (!Number.isInteger(weight) || weight < 1 || weight > 256) {
       throw new InvalidArgumentError(`Open stream: weight is ${weight}, want 1 to 256`);
     }
-    const { streams } = this.connection.session!;
-    while (this.isOpen && !streams.canOpen) await this.#streamCredit(signal);
+    while (this.isOpen && !this.#opening.canOpen) await this.#streamCredit(signal);
     if (this.#end !== undefined) throw this.#end.error;
-    return new MeshStream(streams.open({ protocol, priority, weight }));
+    return new MeshStream(this.#opening.open({ protocol, priority, weight }));
   }
 
   /**
@@ -276,6 +276,15 @@ export class Session implements AsyncDisposable {
     for (const stream of held) this.#onStream(stream);
   }
 
+  /**
+   * Where streams are opened. After both sides connected at once two sessions may stand for a while; the one that is
+   * to go keeps its streams and gets no new ones.
+   */
+  get #opening(): StreamSet {
+    const { successor } = this.connection;
+    return (successor?.session?.isOpen ? successor : this.connection).session!.streams;
+  }
+
   #onStream(stream: Stream): void {
     if (this.#held !== undefined) {
       this.#held.push(stream);
@@ -313,7 +322,7 @@ export class Session implements AsyncDisposable {
 
   /** Waits until the peer raises its stream limit, the session ends, or the signal aborts. */
   #streamCredit(signal: AbortSignal | undefined): Promise<void> {
-    const { streams } = this.connection.session!;
+    const streams = this.#opening;
     return new Promise((resolve, reject) => {
       const before = streams.onStreamCredit;
       const abort = () => reject(abortReason(signal!));

@@ -99,6 +99,13 @@ export const MAX_HALF_OPEN = 1024;
 export const MAX_OUTBOX = 1024;
 /** A half-open handshake ends after this time: the initiator's whole schedule. */
 export const HALF_OPEN_TIMEOUT = 10_000;
+/**
+ * A peer's handshake that arrives this soon after ours is done may have begun before: resends take so long. What it
+ * makes does not end ours.
+ */
+export const CROSSING_TIME = 10_000;
+/** A session that only its streams keep ends after this silence even if nobody set an idle time-out. */
+export const FADING_IDLE_TIMEOUT = 30_000;
 /** Sessions of one node (`protocol.md` 8). */
 export const MAX_SESSIONS = 4096;
 /** Initiators whose last handshake time is remembered; the oldest goes. */

@@ -60,6 +60,8 @@ export interface ConnectionOwner {
   onConnectionConfirmed(connection: Connection, now: number): void;
   /** A connection that this side began has become a session. */
   onConnectionEstablished(connection: Connection, now: number): void;
+  /** A packet came in a session that awaits a sign. */
+  onConnectionSign(connection: Connection): void;
   /** The session ended; it may still linger. */
   onConnectionEnd(connection: Connection): void;
   /** Number in [0, 1). */
@@ -92,6 +94,11 @@ export class Connection implements SessionEvents, PathContext, Timed {
 
   /** Under which the endpoint finds it while it is half-open (responder only). */
   initiationKey = "";
+
+  /** The peer's other session, after a crossing: one of both fades; see `PeerSessions`. */
+  rival: Connection | undefined;
+  /** Whether the next packet from the peer is news to the endpoint: it shows that the peer knows this session. */
+  awaitsSign = false;
 
   /** When the session came to stand. */
   establishedAt: number = Infinity;
@@ -154,6 +161,11 @@ export class Connection implements SessionEvents, PathContext, Timed {
     const connection = new Connection(owner, result.peerKey, localIndex, [from], undefined, now);
     connection.#start(result, from, now);
     return connection;
+  }
+
+  /** The session that new streams go to, if this one fades. */
+  get successor(): Connection | undefined {
+    return this.session?.liveness.isFading ? this.rival : undefined;
   }
 
   /** Where the peer is. */
@@ -291,6 +303,7 @@ export class Connection implements SessionEvents, PathContext, Timed {
       return;
     }
     this.#replay.mark(packetNumber);
+    if (this.awaitsSign) this.owner.onConnectionSign(this);
     if (!sameAddress(from, this.#paths.current) && this.session!.isOpen) {
       this.#paths.onForeign(from, packet.length, isNewest, now);
     }

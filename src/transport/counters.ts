@@ -44,6 +44,8 @@ export interface Counters {
   too_many_sessions: number;
   /** Dropped: both sides connect at once, and this handshake is not the one that counts. */
   simultaneous_open: number;
+  /** Both sides connected at once and both sessions came to stand: one of them fades. */
+  sessions_crossed: number;
   /** Dropped: an initiation from this node's own key. */
   own_key: number;
   /** Half-open handshakes given up for newer ones. */
@@ -102,6 +104,7 @@ export function zeroCounters(): Counters {
     not_accepting: 0,
     too_many_sessions: 0,
     simultaneous_open: 0,
+    sessions_crossed: 0,
     own_key: 0,
     half_open_evicted: 0,
     cookies_sent: 0,

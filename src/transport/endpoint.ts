@@ -7,7 +7,7 @@
 
 import { mac1Key } from "../crypto/mac.ts";
 import { InvalidArgumentError, NodeClosedError } from "../errors.ts";
-import { compareBytes, equalBytes, toHex } from "../wire/bytes.ts";
+import { equalBytes, toHex } from "../wire/bytes.ts";
 import { datagramDefect, mac1Field, PacketType, readU32 } from "../wire/packet.ts";
 import { sameAddress, type SocketAddress } from "./address.ts";
 import {
@@ -27,6 +27,7 @@ import { HalfOpenTable } from "./half_open.ts";
 import { hasValidMac1, type Identity, InitiatorHandshake, ReceivedInitiation, tai64n } from "./handshake.ts";
 import { InitiatorTimes } from "./initiator_times.ts";
 import { localParameters } from "./local_parameters.ts";
+import { PeerSessions } from "./peer_sessions.ts";
 import { TimerQueue } from "./timer_queue.ts";
 
 /** A datagram to send. Reused by the next poll. */
@@ -52,8 +53,7 @@ export class Endpoint implements ConnectionOwner {
   readonly #identity: Identity;
   readonly #mac1Key: Uint8Array;
   readonly #byIndex = new Map<number, Connection>();
-  /** Established sessions by peer key, hex. */
-  readonly #byPeer = new Map<string, Connection>();
+  readonly #peers: PeerSessions;
   readonly #connecting = new Set<Connection>();
   readonly #halfOpen = new HalfOpenTable();
   readonly #cookieGuard: CookieGuard;
@@ -80,23 +80,24 @@ export class Endpoint implements ConnectionOwner {
     this.#mac1Key = mac1Key(options.staticKey.publicKey);
     this.limits = { ...DEFAULT_LIMITS, ...options.limits };
     const { publicKey } = options.staticKey;
+    this.#peers = new PeerSessions(publicKey);
     this.#cookieGuard = new CookieGuard(publicKey, this.limits.cookieThreshold, this.#identity.random);
   }
 
-  /** Established sessions. */
+  /** Established sessions; of two with one peer the one that stands. */
   get connections(): IterableIterator<Connection> {
-    return this.#byPeer.values();
+    return this.#peers.standing;
   }
 
   /** The live session with a peer, if there is one. */
   connectionTo(peerKey: Uint8Array): Connection | undefined {
-    return this.#byPeer.get(toHex(peerKey));
+    return this.#peers.get(peerKey);
   }
 
   /** Open streams of all live sessions. */
   get openStreams(): number {
     let count = 0;
-    for (const connection of this.#byPeer.values()) count += connection.session!.streams.size;
+    for (const connection of this.#peers.all()) count += connection.session!.streams.size;
     return count;
   }
 
@@ -201,7 +202,7 @@ export class Endpoint implements ConnectionOwner {
 
   /** The socket refused a datagram's size on the way to `to`: size probes there end. */
   onTooBig(to: SocketAddress): void {
-    for (const connection of this.#byPeer.values()) {
+    for (const connection of this.#peers.all()) {
       const session = connection.session!;
       if (sameAddress(connection.path, to)) session.mtu.onTooBig(session.now);
     }
@@ -246,12 +247,9 @@ export class Endpoint implements ConnectionOwner {
 
   /** See {@linkcode ConnectionOwner}. */
   mayConfirm(connection: Connection): boolean {
-    const standing = this.connectionTo(connection.peerKey);
-    const isFull = standing === undefined && this.#byPeer.size >= MAX_SESSIONS;
+    const isFull = this.connectionTo(connection.peerKey) === undefined && this.#peers.size >= MAX_SESSIONS;
     if (isFull) this.counters.too_many_sessions++;
-    const yields = standing !== undefined && this.#yields(connection, standing);
-    if (yields) this.counters.simultaneous_open++;
-    return !isFull && !yields;
+    return !isFull;
   }
 
   /** See {@linkcode ConnectionOwner}. */
@@ -272,12 +270,18 @@ export class Endpoint implements ConnectionOwner {
   }
 
   /** See {@linkcode ConnectionOwner}. */
+  onConnectionSign(connection: Connection): void {
+    this.#peers.onSign(connection);
+    if (connection.rival !== undefined) this.#touch(connection.rival);
+  }
+
+  /** See {@linkcode ConnectionOwner}. */
   onConnectionEnd(connection: Connection): void {
     this.#connecting.delete(connection);
-    const key = toHex(connection.peerKey);
-    if (this.#byPeer.get(key) === connection) {
-      this.#byPeer.delete(key);
+    if (this.#peers.remove(connection)) {
       this.#countEnd(connection);
+      const left = this.#peers.get(connection.peerKey);
+      if (left !== undefined) this.#touch(left);
     }
     this.#touch(connection);
   }
@@ -393,12 +397,11 @@ export class Endpoint implements ConnectionOwner {
       counters.stale_initiation++;
       return true;
     }
-    if (this.#isSmaller(peerKey) && this.#isOpening(peerKey, now)) {
+    if (this.#peers.isSmallerThan(peerKey) && this.#isOpening(peerKey, now)) {
       counters.simultaneous_open++;
       return true;
     }
-    const standing = this.#byPeer.get(peer);
-    if (standing === undefined && this.#byPeer.size >= MAX_SESSIONS) {
+    if (this.connectionTo(peerKey) === undefined && this.#peers.size >= MAX_SESSIONS) {
       counters.too_many_sessions++;
       return true;
     }
@@ -451,17 +454,18 @@ export class Endpoint implements ConnectionOwner {
     this.#send(connection.response!, to);
   }
 
-  /** At most one live session per peer: the newer takes the older's place. */
+  /** At most one live session per peer: the newer takes the older's place, but for a crossing. */
   #establish(connection: Connection, now: number): void {
-    const key = toHex(connection.peerKey);
-    const old = this.#byPeer.get(key);
-    this.#byPeer.set(key, connection);
     this.counters.sessionsEstablished++;
-    if (old === undefined) return;
-    this.#countEnd(old);
-    // One that the peer never used is not worth a word, unless the peer may take it for the one to be kept.
-    old.session!.replace(now, old.hasReceived || old.isInitiator !== connection.isInitiator);
-    this.#touch(old);
+    for (const old of this.#peers.add(connection)) {
+      this.#countEnd(old);
+      // One that the peer never used is not worth a word, unless the peer may take it for the one to be kept.
+      old.session!.replace(now, old.hasReceived || old.isInitiator !== connection.isInitiator);
+      this.#touch(old);
+    }
+    if (connection.rival === undefined) return;
+    this.counters.sessions_crossed++;
+    this.#touch(connection.rival);
   }
 
   #countEnd(connection: Connection): void {
@@ -472,21 +476,6 @@ export class Endpoint implements ConnectionOwner {
   #abandon(connection: Connection): void {
     connection.abandon();
     this.#forgetIfGone(connection);
-  }
-
-  /**
-   * Whether a peer's session gives way to the one that stands. Where both sides connected at once both must come to
-   * keep the same one, that of the smaller key; unless the other one was in use on both sides before.
-   */
-  #yields({ peerKey, startedAt }: Connection, standing: Connection): boolean {
-    // A handshake that began after the standing one was done is a new beginning, not a crossing.
-    if (!standing.isInitiator || startedAt > standing.establishedAt) return false;
-    return this.#isSmaller(peerKey) || standing.hasReceived;
-  }
-
-  /** Whether our key is the smaller one, so that our handshakes go first. */
-  #isSmaller(peerKey: Uint8Array): boolean {
-    return compareBytes(this.#identity.staticKey.publicKey, peerKey) < 0;
   }
 
   #newIndex(): number {

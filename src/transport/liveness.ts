@@ -5,12 +5,15 @@
  * @module
  */
 
+import { FADING_IDLE_TIMEOUT } from "./config.ts";
+
 /** Idle time-out and keep-alive of one session. */
 export class Liveness {
-  /** Silence after which the session ends: the smaller of both sides', `Infinity` when neither has one. */
-  readonly idleTimeout: number;
+  /** Whether another session with the peer has taken its place, and only open streams keep this one. */
+  isFading = false;
   /** When a valid packet last arrived. */
   lastReceivedAt: number;
+  readonly #agreed: number;
   /** From when the silence counts. */
   #idleSince: number;
   #elicitedSinceReceive = false;
@@ -18,8 +21,13 @@ export class Liveness {
 
   /** @param ours our idle time-out, 0 for none. @param theirs the peer's. */
   constructor(ours: number, theirs: number, now: number) {
-    this.idleTimeout = Math.min(ours > 0 ? ours : Infinity, theirs > 0 ? theirs : Infinity);
+    this.#agreed = Math.min(ours > 0 ? ours : Infinity, theirs > 0 ? theirs : Infinity);
     this.lastReceivedAt = this.#idleSince = this.#keepAliveAt = now;
+  }
+
+  /** Silence after which the session ends: the smaller of both sides', `Infinity` when neither has one. */
+  get idleTimeout(): number {
+    return this.isFading ? Math.min(this.#agreed, FADING_IDLE_TIMEOUT) : this.#agreed;
   }
 
   /** A valid packet arrived. */

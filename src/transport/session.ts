@@ -54,6 +54,8 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
   readonly datagrams: Datagrams;
   /** Loss detection and congestion. */
   readonly recovery: Recovery;
+  /** Idle time-out and keep-alive. */
+  readonly liveness: Liveness;
   /** Datagram size of the path. */
   readonly mtu: PathMtu;
   /** Number of the next packet. */
@@ -61,7 +63,6 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
 
   readonly #acks = new AckTracker();
   readonly #reader = new VarintReader(new Uint8Array());
-  readonly #liveness: Liveness;
   readonly #gate: SendGate;
   readonly #closing = new Closing();
   #pingPending = false;
@@ -79,7 +80,7 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
     /** Time last told. */
     public now: number,
   ) {
-    this.#liveness = new Liveness(options.idleTimeout, peer.maxIdleTimeout, now);
+    this.liveness = new Liveness(options.idleTimeout, peer.maxIdleTimeout, now);
     this.mtu = new PathMtu(path, peer.maxUdpPayloadSize, options.maxDatagramSize);
     this.recovery = new Recovery(
       new Cubic(this.mtu.size),
@@ -109,7 +110,7 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
 
   /** When a valid packet last arrived. */
   get lastReceivedAt(): number {
-    return this.#liveness.lastReceivedAt;
+    return this.liveness.lastReceivedAt;
   }
 
   /** Smoothed round-trip time, milliseconds. */
@@ -208,7 +209,7 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
    */
   receive(packetNumber: number, plaintext: Uint8Array, size: number, now: number): boolean {
     this.now = now;
-    this.#liveness.onReceived(now);
+    this.liveness.onReceived(now);
     if (!this.isOpen) {
       if (plaintext[0] === FrameType.CONNECTION_CLOSE) this.#closing.onAnswered(now);
       else this.#closing.onPacket();
@@ -256,7 +257,9 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
     if (!this.isOpen) return this.#closing.onTimeout(now);
     if (now >= this.#idleDeadline) {
       this.#closing.vanish(now);
-      this.#end(endBySilence(now - this.lastReceivedAt, this.#liveness.idleTimeout));
+      const isReplaced = this.liveness.isFading && this.streams.size === 0;
+      const { idleTimeout } = this.liveness;
+      this.#end(isReplaced ? endByReplacement() : endBySilence(now - this.lastReceivedAt, idleTimeout));
       return;
     }
     if (now >= this.recovery.deadline) {
@@ -264,7 +267,7 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
       if (this.mtu.onProbeTimeout(this.recovery.ptoCount)) this.recovery.onDatagramSize(this.mtu.size);
     }
     if (now >= this.#keepAliveDeadline) {
-      this.#liveness.onKeepAlive(now);
+      this.liveness.onKeepAlive(now);
       this.#pingPending = true;
     }
     if (now >= this.#gate.deadline) this.#gate.deadline = Infinity;
@@ -424,12 +427,12 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
   // --- inside ---
 
   get #idleDeadline(): number {
-    return this.#liveness.idleDeadline(this.probeTimeout);
+    return this.liveness.idleDeadline(this.probeTimeout);
   }
 
   get #keepAliveDeadline(): number {
-    const isWanted = this.options.keepAlive || this.streams.size > 0;
-    return isWanted ? this.#liveness.keepAliveDeadline : Infinity;
+    const isWanted = (this.options.keepAlive && !this.liveness.isFading) || this.streams.size > 0;
+    return isWanted ? this.liveness.keepAliveDeadline : Infinity;
   }
 
   /** Whether congestion window and pacing let a full packet go now. */
@@ -477,7 +480,7 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
     if (!elicits) return;
     if (this.recovery.probesDue > 0) this.recovery.probesDue--;
     this.#gate.onSent(size);
-    this.#liveness.onElicited(now);
+    this.liveness.onElicited(now);
   }
 
   #pollClose(out: Uint8Array, now: number): number {

@@ -224,6 +224,30 @@ Deno.test(
   },
 );
 
+Deno.test("connect: two nodes to each other at once lose no stream", { permissions }, async () => {
+  for (let round = 0; round < 10; round++) {
+    const nodes = await Promise.all([startNode(), startNode()]);
+    for (const node of nodes) {
+      // The end may be cut off by the close below, when the other side has everything already.
+      node.serve(0x5555, ({ readable, writable }) => void readable.pipeTo(writable).catch(() => {}));
+    }
+    const ask = async (from: MeshNode, to: MeshNode): Promise<void> => {
+      const session = await from.connect(targetOf(to));
+      for (let i = 0; i < 5; i++) {
+        const { readable, writable } = await session.openStream({ protocol: 0x5555 });
+        const writer = writable.getWriter();
+        const [answer] = await Promise.all([
+          bytesOf(readable),
+          writer.write(Uint8Array.of(round, i)).then(() => writer.close()),
+        ]);
+        assert.deepEqual(answer, Uint8Array.of(round, i));
+      }
+    };
+    await Promise.all([ask(nodes[0], nodes[1]), ask(nodes[1], nodes[0])]);
+    await closeAll(...nodes);
+  }
+});
+
 Deno.test("connect: fresh replaces the standing session on both ends", { permissions }, async () => {
   await using pair = await connectedPair();
   const { client, server, session, accepted } = pair;

@@ -29,6 +29,7 @@ const DROPS = (Object.keys(zeroCounters()) as (keyof Counters)[]).filter((name) 
     "cookies_sent",
     "cookies_received",
     "key_updates",
+    "sessions_crossed",
     "path_validations",
     "path_changes",
     "paths_kept",
