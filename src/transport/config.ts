@@ -59,7 +59,7 @@ export const ACKS_PER_ROUND_TRIP = 16;
 /** ... but none for more packets than this: as many as a sender may send in a burst. */
 export const ACK_EVERY_PACKETS_STEADY = 10;
 /** After a gap in the packet numbers so many packets are acknowledged at once: the sender's window is small. */
-export const QUICK_ACKS = 16;
+export const QUICK_ACKS = 24;
 /** ACK ranges kept and sent (`protocol.md` 5). */
 export const MAX_ACK_RANGES = 64;
 /** Longest ACK frame: leaves room for other frames in the smallest packet. */
