@@ -91,7 +91,7 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
     this.#gate = new SendGate(this.recovery, this.mtu);
     this.recovery.peerMaxAckDelay = peer.maxAckDelay;
     this.recovery.peerReceiveBuffer = peer.receiveBuffer;
-    this.recovery.longestProbeTimeout = this.#liveness.idleTimeout / PROBES_PER_IDLE_TIMEOUT;
+    this.recovery.longestProbeTimeout = this.liveness.idleTimeout / PROBES_PER_IDLE_TIMEOUT;
     this.streams = new StreamSet(this, initiator, options, peer);
     this.datagrams = new Datagrams(this, peer.maxDatagramFrameSize, options.datagramQueue);
     // Key confirmation: an initiator's first packet tells the responder that the handshake is complete.
