@@ -4,7 +4,13 @@
  * @module
  */
 
-import { TIMER_GRANULARITY } from "./config.ts";
+import { isLocal, type SocketAddress } from "./address.ts";
+import { INITIAL_RTT, INITIAL_RTT_LOCAL, TIMER_GRANULARITY } from "./config.ts";
+
+/** Round-trip time that a path has before anything is known of it. */
+export function initialRtt(path: SocketAddress): number {
+  return isLocal(path) ? INITIAL_RTT_LOCAL : INITIAL_RTT;
+}
 
 /** Smoothed, least and latest round-trip time of a path. */
 export class RttEstimator {

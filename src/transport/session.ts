@@ -11,21 +11,15 @@ import { DATA_HEADER, TAG_LENGTH } from "../wire/packet.ts";
 import type { TransportParameters } from "../wire/transport_parameters.ts";
 import { VarintReader } from "../wire/varint.ts";
 import { AckTracker } from "./ack_tracker.ts";
-import { isLocal, type SocketAddress } from "./address.ts";
-import {
-  COPY_OUT_SHARE,
-  ErrorCode,
-  INITIAL_RTT,
-  INITIAL_RTT_LOCAL,
-  PROBES_PER_IDLE_TIMEOUT,
-  type TransportOptions,
-} from "./config.ts";
+import type { SocketAddress } from "./address.ts";
+import { COPY_OUT_SHARE, ErrorCode, PROBES_PER_IDLE_TIMEOUT, type TransportOptions } from "./config.ts";
 import { Closing } from "./closing.ts";
 import { Cubic } from "./congestion.ts";
 import { type DatagramContext, Datagrams } from "./datagrams.ts";
 import { Liveness } from "./liveness.ts";
 import { PathMtu } from "./path_mtu.ts";
 import { Recovery, type SentPacket } from "./recovery.ts";
+import { initialRtt } from "./rtt.ts";
 import { SendGate } from "./send_gate.ts";
 import type { SentFrame } from "./sent_frame.ts";
 import {
@@ -42,9 +36,6 @@ import { StreamSet, type StreamSetContext } from "./streams.ts";
 
 /** Bytes of a data packet besides its frames. */
 export const PACKET_OVERHEAD: number = DATA_HEADER + TAG_LENGTH;
-
-/** Round-trip time that a path has before anything is known of it. */
-export const initialRtt = (path: SocketAddress): number => isLocal(path) ? INITIAL_RTT_LOCAL : INITIAL_RTT;
 
 /** One session with one peer. */
 export class SessionState implements FrameHandler, StreamSetContext, DatagramContext {
