@@ -16,4 +16,4 @@ export {
 } from "./session.ts";
 export { MeshStream } from "./mesh_stream.ts";
 export { ErrorCode, type TransportOptions } from "../transport/config.ts";
-export type { Counters } from "../transport/counters.ts";
+export { type Counters, datagramsDropped, type DropCounters } from "../transport/counters.ts";

@@ -18,6 +18,8 @@ export interface CloseReason {
   readonly reason: string;
 }
 
+/** CONNECTION_CLOSE is said again so often of its own accord, a probe time-out apart. */
+const REPEATS = 2;
 /** Probe time-outs after which nobody lingers any more (RFC 9000 §10.2). */
 const LINGER_PTOS = 3;
 
@@ -30,6 +32,7 @@ export class Closing {
   #packets = 0;
   #goneAt = Infinity;
   #repeatAt = Infinity;
+  #repeatsLeft = REPEATS;
   #repeatEvery = Infinity;
 
   /** When {@linkcode Closing.onTimeout} is due. */
@@ -83,7 +86,7 @@ export class Closing {
     if (now >= this.#goneAt) this.phase = "gone";
     else if (now >= this.#repeatAt) {
       this.#isDue = true;
-      this.#repeatAt += this.#repeatEvery;
+      this.#repeatAt = --this.#repeatsLeft > 0 ? this.#repeatAt + this.#repeatEvery : Infinity;
     }
   }
 

@@ -50,11 +50,16 @@ export class Liveness {
 
   /** When the session ends. @param pto current probe time-out: three of them always fit in. */
   idleDeadline(pto: number): number {
-    return this.#idleSince + Math.max(this.idleTimeout, 3 * pto);
+    return this.#idleSince + this.#period(pto);
   }
 
-  /** When to ask for a sign of life. */
-  get keepAliveDeadline(): number {
-    return Math.max(this.lastReceivedAt, this.#keepAliveAt) + this.idleTimeout / 3;
+  /** When to ask for a sign of life. @param pto current probe time-out. */
+  keepAliveDeadline(pto: number): number {
+    return Math.max(this.lastReceivedAt, this.#keepAliveAt) + this.#period(pto) / 3;
+  }
+
+  /** Never so short that a peer could make us ask all the time (RFC 9000 §10.1). */
+  #period(pto: number): number {
+    return Math.max(this.idleTimeout, 3 * pto);
   }
 }

@@ -73,12 +73,7 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
   ) {
     this.liveness = new Liveness(options.idleTimeout, peer.maxIdleTimeout, now);
     this.mtu = new PathMtu(path, peer.maxUdpPayloadSize, options.maxDatagramSize);
-    this.recovery = new Recovery(
-      new Cubic(this.mtu.size),
-      initialRtt(path),
-      this.mtu.size,
-      this,
-    );
+    this.recovery = new Recovery(new Cubic(this.mtu.size), initialRtt(path), this.mtu.size, this);
     this.#gate = new SendGate(this.recovery, this.mtu);
     this.recovery.peerMaxAckDelay = peer.maxAckDelay;
     this.recovery.peerReceiveBuffer = peer.receiveBuffer;
@@ -423,7 +418,7 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
 
   get #keepAliveDeadline(): number {
     const isWanted = (this.options.keepAlive && !this.liveness.isFading) || this.streams.size > 0;
-    return isWanted ? this.liveness.keepAliveDeadline : Infinity;
+    return isWanted ? this.liveness.keepAliveDeadline(this.probeTimeout) : Infinity;
   }
 
   /** Whether congestion window and pacing let a full packet go now. */

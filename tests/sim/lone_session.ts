@@ -90,6 +90,11 @@ export class LoneSession {
     return this.session.receive(packetNumber, plaintext, plaintext.length + 32, this.now);
   }
 
+  /** Leaves packet numbers out, as if so many packets were lost. */
+  skip(packets: number): void {
+    this.#nextPacketNumber += packets;
+  }
+
   /** Takes everything that the session sends now. */
   poll(): SentByLone[] {
     const packets: SentByLone[] = [];

@@ -33,16 +33,25 @@ export class RawPeer {
   #opening: Aead | undefined;
   #remoteIndex = 0;
 
-  constructor(readonly node: SimNode, parameters: Partial<TransportParameters> = {}) {
-    const random = new Prng(++peers);
-    this.address = { hostname: `203.0.113.${1 + peers % 250}`, port: 10_000 + peers % 50_000 };
+  /** @param random where keys and address come from, for runs that are to be the same whatever ran before. */
+  constructor(
+    readonly node: SimNode,
+    parameters: Partial<TransportParameters> = {},
+    random: Prng = new Prng(++peers),
+  ) {
+    this.address = { hostname: `203.0.113.${1 + random.int(250)}`, port: 10_000 + random.int(50_000) };
     const identity = {
       staticKey: generateKeyPair((length) => random.bytes(length)),
       psk: node.options.psk,
       parameters: { ...localParameters(DEFAULT_TRANSPORT, 65_507), ...parameters },
       random: (length: number) => random.bytes(length),
     };
-    this.#handshake = new InitiatorHandshake(identity, node.id, random.int(2 ** 32), tai64n(1e12 + peers));
+    this.#handshake = new InitiatorHandshake(
+      identity,
+      node.id,
+      random.int(2 ** 32),
+      tai64n(1e12 + node.now),
+    );
     this.initiation = this.#handshake.packet;
     const { network } = node;
     const { tap } = network;

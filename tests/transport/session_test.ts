@@ -326,6 +326,13 @@ Deno.test("keep-alive: PING at a third of the idle time-out while a stream is op
   assert.ok(lone.session.isOpen);
 });
 
+Deno.test("keep-alive: a peer with a tiny idle time-out is not asked more often than probes would be sent", () => {
+  const lone = new LoneSession({ peer: { maxIdleTimeout: 1 } });
+  lone.feed(stream(0, 0, HEADER));
+  const packets = lone.run(900);
+  assert.ok(packets.length < 10, `${packets.length} packets in 900 ms`);
+});
+
 Deno.test("keep-alive: always with the option", () => {
   const lone = new LoneSession({ transport: { keepAlive: true } });
   const pings = lone.run(10_001);

@@ -262,11 +262,11 @@ Deno.test("liveness: the smaller idle time-out, but three probe time-outs at lea
   liveness.onElicited(110);
   liveness.onElicited(120);
   assert.equal(liveness.idleDeadline(5), 140);
-  assert.equal(liveness.keepAliveDeadline, 110);
+  assert.equal(liveness.keepAliveDeadline(5), 110);
   liveness.onKeepAlive(115);
-  assert.equal(liveness.keepAliveDeadline, 125);
+  assert.equal(liveness.keepAliveDeadline(5), 125);
   liveness.onReceived(200);
-  assert.deepEqual([liveness.idleDeadline(5), liveness.keepAliveDeadline], [230, 210]);
+  assert.deepEqual([liveness.idleDeadline(5), liveness.keepAliveDeadline(5)], [230, 210]);
 });
 
 // --- stream header, addresses ---

@@ -10,22 +10,13 @@ import {
 import { blobUri, decodeBlobRef, encodeBlobRef, smallRef } from "../../src/wire/blob_ref.ts";
 import { concatBytes, fromHex, toHex } from "../../src/wire/bytes.ts";
 import { decodeDirManifest, type DirEntry, encodeDirManifest } from "../../src/wire/dir_manifest.ts";
+import { entries } from "../support/wire_models.ts";
 import content from "../vectors/content.json" with { type: "json" };
 import spec from "./spec_vectors.json" with { type: "json" };
 
 function hex(text: string): Uint8Array {
   return fromHex(text)!;
 }
-
-const texts = fc.string({ unit: "grapheme", maxLength: 40 });
-const modes = fc.nat(0xffff_ffff);
-const entries: fc.Arbitrary<DirEntry> = fc.oneof(
-  fc.tuple(texts, modes, fc.uint8Array({ maxLength: 200 })).map((
-    [path, mode, blob],
-  ): DirEntry => ({ kind: "file", path, mode, blob })),
-  fc.tuple(texts, modes).map(([path, mode]): DirEntry => ({ kind: "dir", path, mode })),
-  fc.tuple(texts, texts).map(([path, target]): DirEntry => ({ kind: "symlink", path, target })),
-);
 
 Deno.test("directory manifest: round trip", () => {
   fc.assert(fc.property(fc.array(entries), (list) => {

@@ -5,6 +5,7 @@ import { DecodeError, HawserError, InvalidArgumentError, UnsupportedVersionError
 import { encodeBlobRef, manifestRef, smallRef } from "../../src/wire/blob_ref.ts";
 import { PostcardWriter } from "../../src/wire/postcard.ts";
 import { decodeTicket, encodeTicket, type Ticket } from "../../src/wire/ticket.ts";
+import { tickets } from "../support/wire_models.ts";
 
 const ID = Uint8Array.from({ length: 32 }, (_, i) => i);
 const PSK = new Uint8Array(32).fill(0x5a);
@@ -23,22 +24,6 @@ function textOf(bytes: Uint8Array, prefix = "hawser"): string {
 function bytesOf(text: string): Uint8Array {
   return bech32m.fromWords(bech32m.decode(text, false).words);
 }
-
-const bytes32 = fc.uint8Array({ minLength: 32, maxLength: 32 });
-const tickets = fc.tuple(
-  bytes32,
-  fc.array(fc.integer({ min: 1, max: 65535 }).map((port) => `[::1]:${port}`), {
-    minLength: 1,
-    maxLength: 16,
-  }),
-  fc.option(bytes32, { nil: undefined }),
-  fc.option(bytes32.map((hash) => encodeBlobRef(smallRef("", hash, 1))), { nil: undefined }),
-).map(([nodeId, addresses, psk, ref]): Ticket => ({
-  nodeId,
-  addresses,
-  ...(psk && { psk }),
-  ...(ref && { ref }),
-}));
 
 Deno.test("ticket: round trip, trimmed and in upper case, too", () => {
   fc.assert(fc.property(tickets, (ticket) => {

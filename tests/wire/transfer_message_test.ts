@@ -17,6 +17,7 @@ import {
   type TransferControl,
   type TransferHeader,
 } from "../../src/wire/transfer_message.ts";
+import { controls, headers } from "../support/wire_models.ts";
 import golden from "../vectors/transfer-frames.json" with { type: "json" };
 
 function hex(text: string): Uint8Array {
@@ -45,24 +46,6 @@ Deno.test("transfer header: golden vectors", () => {
     assert.deepEqual(decodeTransferHeader(hex(postcard_hex)), header, name);
   }
 });
-
-const hashes = fc.uint8Array({ minLength: 32, maxLength: 32 });
-const controls: fc.Arbitrary<TransferControl> = fc.oneof(
-  hashes.map((hash): TransferControl => ({ kind: "request", hash })),
-  fc.tuple(hashes, fc.maxSafeNat(), fc.maxSafeNat()).map((
-    [hash, offset, length],
-  ): TransferControl => ({ kind: "request-range", hash, offset, length })),
-  fc.array(hashes).map((list): TransferControl => ({ kind: "have", hashes: list })),
-);
-const codes = fc.constantFrom<RefusalCode>("FORBIDDEN", "BUSY", "TOO_LARGE", "BAD_REQUEST");
-const headers: fc.Arbitrary<TransferHeader> = fc.oneof(
-  fc.bigInt(0n, 2n ** 64n - 1n).map((totalLength): TransferHeader => ({ kind: "found", totalLength })),
-  fc.constant<TransferHeader>({ kind: "not-found" }),
-  fc.tuple(codes, fc.string({ unit: "grapheme" })).map((
-    [code, message],
-  ): TransferHeader => ({ kind: "refused", code, message })),
-  fc.uint8Array({ maxLength: 512 }).map((bitmap): TransferHeader => ({ kind: "have-reply", bitmap })),
-);
 
 Deno.test("transfer messages: round trip", () => {
   fc.assert(fc.property(controls, (message) => {

@@ -6,24 +6,9 @@ import {
   ABSENT_PARAMETERS,
   decodeTransportParameters,
   encodeTransportParameters,
-  type TransportParameters,
 } from "../../src/wire/transport_parameters.ts";
 import { varintLength, writeVarint } from "../../src/wire/varint.ts";
-
-const parameters: fc.Arbitrary<TransportParameters> = fc.record({
-  maxIdleTimeout: fc.maxSafeNat(),
-  maxUdpPayloadSize: fc.maxSafeNat().map((n) => Math.max(1200, n)),
-  initialMaxData: fc.maxSafeNat(),
-  initialMaxStreamDataBidiLocal: fc.maxSafeNat(),
-  initialMaxStreamDataBidiRemote: fc.maxSafeNat(),
-  initialMaxStreamsBidi: fc.nat(),
-  ackDelayExponent: fc.nat(20),
-  maxAckDelay: fc.nat(2 ** 14),
-  maxDatagramFrameSize: fc.maxSafeNat(),
-  receiveBuffer: fc.maxSafeNat(),
-  agent: fc.string({ maxLength: 30, unit: "binary" }).map((text) => text.toWellFormed()),
-  features: fc.maxSafeNat(),
-}, { noNullPrototype: true });
+import { parameters } from "../support/wire_models.ts";
 
 /** One parameter of varint value. */
 function tlv(id: number, ...values: number[]): Uint8Array {
