@@ -128,6 +128,14 @@ class Side {
     return Number(/VmHWM:\s*(\d+)/.exec(status)![1]) / 1024;
   }
 
+  /** Waits a second for its end, then brings it about. */
+  async end(): Promise<void> {
+    if (this.#child.exitCode !== null) return;
+    const timer = setTimeout(() => this.#child.kill("SIGKILL"), 1000);
+    await new Promise((resolve) => this.#child.once("exit", resolve));
+    clearTimeout(timer);
+  }
+
   /** What it tells at its end. */
   async report(): Promise<Report & { readonly peak: number }> {
     const report: Report = JSON.parse(await this.line());
@@ -135,13 +143,14 @@ class Side {
   }
 }
 
-async function main(): Promise<void> {
-  const mib = Number(option("mib", "1024"));
-  for (let run = 0; run < Number(option("runs", "3")); run++) {
-    const sender = new Side("send");
-    const receiver = new Side("receive", "--peer", await sender.line());
+/** One transfer between two new processes. */
+async function run(mib: number): Promise<void> {
+  const sides = [new Side("send")];
+  try {
+    const receiver = new Side("receive", "--peer", await sides[0].line());
+    sides.push(receiver);
     const received = await receiver.report();
-    const sent = await sender.report();
+    const sent = await sides[0].report();
     const seconds = received.ms! / 1000;
     console.log(
       `${received.driver}: ${seconds.toFixed(2)} s, ${(mib / seconds).toFixed(0)} MiB/s, ` +
@@ -149,7 +158,13 @@ async function main(): Promise<void> {
         `peak ${sent.peak.toFixed(0)} / ${received.peak.toFixed(0)} MiB, ` +
         `lost ${sent.lost} of ${sent.sent}, acknowledgements ${received.sent}`,
     );
+  } finally {
+    for (const side of sides) await side.end();
   }
+}
+
+async function main(): Promise<void> {
+  for (let i = 0; i < Number(option("runs", "3")); i++) await run(Number(option("mib", "1024")));
 }
 
 const roles: Record<string, () => Promise<void>> = { send, receive };

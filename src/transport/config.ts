@@ -152,6 +152,8 @@ export const MAX_REASSEMBLY_SEGMENTS = 8192;
 export const REASSEMBLY_SEGMENT_SIZE = 512;
 /** Received pieces shorter than this share of their packet are copied out, so that they do not hold it all. */
 export const COPY_OUT_SHARE: number = 1 / 4;
+/** Received pieces shorter than this are copied too: gathered they cost their reader less than one array per packet. */
+export const SMALL_PIECE = 4096;
 
 /** Share of the link that lower priorities keep while a higher one is busy (`protocol.md` 4): one in so many bytes. */
 export const STARVATION_SHARE = 16;

@@ -53,6 +53,8 @@ export interface ConnectionOwner {
   readonly limits: EndpointLimits;
   /** The endpoint's counters. */
   readonly counters: Counters;
+  /** Room for the plaintext of one packet, used anew for the next. */
+  readonly scratch: Uint8Array;
   /** Something is to be sent. */
   onConnectionWake(connection: Connection): void;
   /** Whether a half-open connection whose peer has shown that it has the keys may become the session; if not, counts. */
@@ -281,7 +283,7 @@ export class Connection implements SessionEvents, PathContext, Timed {
     }
     const keys = this.#keys!;
     const { updates } = keys;
-    const plaintext = keys.open(packet, packetNumber, now, this.#threeProbeTimeouts);
+    const plaintext = keys.open(packet, packetNumber, this.owner.scratch, now, this.#threeProbeTimeouts);
     if (plaintext === undefined) {
       counters[keys.failure]++;
       return;
@@ -299,7 +301,8 @@ export class Connection implements SessionEvents, PathContext, Timed {
     }
     this.#from = from;
     const isNewest = packetNumber > this.#replay.highest;
-    if (!this.session!.receive(packetNumber, plaintext, packet.length, now)) {
+    const isBorrowed = plaintext.buffer === this.owner.scratch.buffer;
+    if (!this.session!.receive(packetNumber, plaintext, packet.length, now, isBorrowed)) {
       counters.reassembly_full++;
       return;
     }
@@ -311,8 +314,8 @@ export class Connection implements SessionEvents, PathContext, Timed {
     this.session!.throwDefect();
   }
 
-  /** Writes the next data packet to `out` by way of `scratch`; its length, 0 when there is none. */
-  poll(out: Uint8Array, scratch: Uint8Array, now: number): number {
+  /** Writes the next data packet to `out`; its length, 0 when there is none. */
+  poll(out: Uint8Array, now: number): number {
     if (this.phase !== "established") return 0;
     const session = this.session!;
     const packetNumber = session.nextPacketNumber;
@@ -321,17 +324,18 @@ export class Connection implements SessionEvents, PathContext, Timed {
     if (keys.isExhausted(packetNumber)) {
       session.close(ErrorCode.INTERNAL_ERROR, "packet numbers of this key are used up", now);
     }
-    let length = session.isOpen ? this.#paths.write(scratch, PACKET_OVERHEAD, now) : 0;
+    const frames = out.subarray(DATA_HEADER);
+    let length = session.isOpen ? this.#paths.write(frames, PACKET_OVERHEAD, now) : 0;
     if (length > 0) {
       session.onPathPacket(length, now);
       this.destination = this.#paths.destination;
     } else {
-      length = session.poll(scratch, now);
+      length = session.poll(frames, now);
       this.destination = this.#paths.current;
     }
     if (session.isGone) this.phase = "gone";
     if (length === 0) return 0;
-    keys.seal(out, this.#remoteIndex, packetNumber, scratch.subarray(0, length));
+    keys.seal(out, this.#remoteIndex, packetNumber, length);
     return DATA_HEADER + length + TAG_LENGTH;
   }
 

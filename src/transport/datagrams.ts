@@ -7,7 +7,7 @@
 
 import { type HawserError, LimitExceededError, ProtocolError, UnsupportedError } from "../errors.ts";
 import { datagramFrameOverhead, writeDatagramHeader } from "../wire/frame.ts";
-import { COPY_OUT_SHARE, ErrorCode, STARVATION_SHARE } from "./config.ts";
+import { ErrorCode, STARVATION_SHARE } from "./config.ts";
 import { DatagramQueue } from "./datagram_queue.ts";
 
 /** What datagrams need of their session. */
@@ -101,15 +101,14 @@ export class Datagrams {
     return at;
   }
 
-  /** Takes a DATAGRAM frame out of a packet of `packetLength` bytes. */
-  receive(data: Uint8Array, packetLength: number): void {
+  /** Takes a DATAGRAM frame; when it is shorter than `copyBelow` its bytes are copied. */
+  receive(data: Uint8Array, copyBelow: number): void {
     // RFC 9221 §3: who was told that we take none, sends none.
     if (this.queueLimit <= 0) {
       throw new ProtocolError("Receive datagram: this node takes none", ErrorCode.PROTOCOL_VIOLATION);
     }
     try {
-      const copyOut = data.length < packetLength * COPY_OUT_SHARE;
-      this.context.onIncomingDatagram(copyOut ? data.slice() : data);
+      this.context.onIncomingDatagram(data.length < copyBelow ? data.slice() : data);
     } catch (error) {
       this.context.onDefect(error);
     }

@@ -49,6 +49,8 @@ export class Endpoint implements ConnectionOwner {
   readonly transport: TransportOptions;
   /** See {@linkcode ConnectionOwner}. */
   readonly limits: EndpointLimits;
+  /** See {@linkcode ConnectionOwner}. */
+  readonly scratch: Uint8Array = new Uint8Array(MAX_DATAGRAM_SIZE);
 
   readonly #identity: Identity;
   readonly #mac1Key: Uint8Array;
@@ -63,7 +65,6 @@ export class Endpoint implements ConnectionOwner {
   readonly #outbox = new Fifo<{ readonly packet: Uint8Array; readonly to: SocketAddress }>();
   readonly #ready = new Set<Connection>();
   readonly #timers = new TimerQueue<Connection>();
-  readonly #scratch = new Uint8Array(MAX_DATAGRAM_SIZE);
   readonly #transmit: Transmit = { length: 0, to: { hostname: "", port: 0 } };
   #lastTime: Uint8Array | undefined;
   #accepts: boolean;
@@ -188,7 +189,7 @@ export class Endpoint implements ConnectionOwner {
       return this.#sending(queued.packet.length, queued.to);
     }
     for (const connection of this.#ready) {
-      const length = connection.poll(buffer, this.#scratch, now);
+      const length = connection.poll(buffer, now);
       // Out of the set or to its end: connections take turns.
       this.#ready.delete(connection);
       this.#timers.update(connection);

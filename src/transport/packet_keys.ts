@@ -84,36 +84,43 @@ export class PacketKeys {
     this.#sendingSince = now;
   }
 
-  /** Writes header, ciphertext and tag of a packet to `out`. */
-  seal(out: Uint8Array, receiverIndex: number, packetNumber: number, plaintext: Uint8Array): void {
+  /** Makes a packet of `length` bytes of plaintext, which lie in `out` behind the room for the header: encrypts in place. */
+  seal(out: Uint8Array, receiverIndex: number, packetNumber: number, length: number): void {
     writeDataHeader(out, receiverIndex, packetNumber, this.#sendGeneration & 1);
-    const header = out.subarray(0, DATA_HEADER);
-    nonce.set(header.subarray(NUMBER_AT), 4);
-    this.#sending.aead.seal(nonce, header, plaintext, out, DATA_HEADER);
+    setNonce(out);
+    const plaintext = out.subarray(DATA_HEADER, DATA_HEADER + length);
+    this.#sending.aead.seal(nonce, out.subarray(0, DATA_HEADER), plaintext, out, DATA_HEADER);
   }
 
   /**
    * Opens a packet; `undefined`, and {@linkcode PacketKeys.failure} set, when it is not authentic or its keys are gone.
    *
+   * @param scratch where the plaintext may be put; it may also be an array of its own.
    * @param keepFor how long the keys in use stay once a packet shows that the peer has newer ones: three PTO.
    */
-  open(packet: Uint8Array, packetNumber: number, now: number, keepFor: () => number): Uint8Array | undefined {
+  open(
+    packet: Uint8Array,
+    packetNumber: number,
+    scratch: Uint8Array,
+    now: number,
+    keepFor: () => number,
+  ): Uint8Array | undefined {
     const header = packet.subarray(0, DATA_HEADER);
-    nonce.set(header.subarray(NUMBER_AT), 4);
+    setNonce(packet);
     const ciphertext = packet.subarray(DATA_HEADER);
     this.failure = "bad_packet";
     if ((header[1] & 1) === (this.#receiveGeneration & 1)) {
-      const plaintext = this.#receiving.aead.open(nonce, header, ciphertext);
+      const plaintext = this.#receiving.aead.open(nonce, header, ciphertext, scratch);
       if (plaintext !== undefined && packetNumber < this.#firstReceived) this.#firstReceived = packetNumber;
       return plaintext;
     }
     if (packetNumber < this.#firstReceived) {
-      if (this.#keepsPrevious(now)) return this.#previous!.aead.open(nonce, header, ciphertext);
+      if (this.#keepsPrevious(now)) return this.#previous!.aead.open(nonce, header, ciphertext, scratch);
       this.failure = "old_key_phase";
       return undefined;
     }
     this.#next ??= nextOf(this.#receiving);
-    const plaintext = this.#next.aead.open(nonce, header, ciphertext);
+    const plaintext = this.#next.aead.open(nonce, header, ciphertext, scratch);
     // Anybody can flip the bit: nothing changes before a packet proves to be the peer's.
     if (plaintext !== undefined) this.#advance(packetNumber, now + keepFor());
     return plaintext;
@@ -132,6 +139,11 @@ export class PacketKeys {
     if (this.#previous !== undefined && now >= this.#previous.until) this.#previous = undefined;
     return this.#previous !== undefined;
   }
+}
+
+/** The nonce of a packet, from its header. */
+function setNonce(packet: Uint8Array): void {
+  for (let i = 0; i < 8; i++) nonce[4 + i] = packet[NUMBER_AT + i];
 }
 
 function keysOf(key: Uint8Array): Keys {

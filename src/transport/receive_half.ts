@@ -19,8 +19,17 @@ interface Segment {
   readonly bytes: Uint8Array;
 }
 
-/** Small in-order pieces are gathered in arrays of this size, so that a flood of tiny frames costs their bytes only. */
-const GATHER_SIZE = 4096;
+/**
+ * Copied pieces are gathered in blocks that grow with what was received, up to this size: a flood of tiny frames costs
+ * its bytes only, and a reader of much gets few large pieces instead of one per packet.
+ */
+const MAX_BLOCK = 64 * 1024;
+/** Blocks after the first, which is as long as what it is made for. */
+const MIN_BLOCK = 512;
+/** Share of what was received that a block is. */
+const BLOCK_SHARE: number = 1 / 8;
+/** Pieces from this size on get an array of their own. */
+const OWN_ARRAY = 16 * 1024;
 
 /** Receive state of one stream. */
 export class ReceiveHalf {
@@ -38,7 +47,10 @@ export class ReceiveHalf {
   highest = 0;
 
   readonly #queue = new Fifo<Uint8Array>();
-  #gather: { buffer: Uint8Array; length: number } | undefined;
+  /** Where pieces are gathered: read up to the begin, filled up to the end. */
+  #block: Uint8Array | undefined;
+  #blockBegin = 0;
+  #blockEnd = 0;
   /** Out-of-order pieces, ascending, not overlapping. */
   readonly #segments: Segment[] = [];
   readonly #budget: ReassemblyBudget;
@@ -107,11 +119,7 @@ export class ReceiveHalf {
 
   /** Next piece in order, or `undefined`. The caller owns it and gives credit through {@linkcode ReceiveHalf.window}. */
   read(): Uint8Array | undefined {
-    let piece = this.#queue.shift();
-    if (piece === undefined && this.#gather !== undefined) {
-      piece = this.#gather.buffer.subarray(0, this.#gather.length);
-      this.#gather = undefined;
-    }
+    const piece = this.#queue.shift() ?? this.#takeGathered();
     if (piece === undefined) return undefined;
     this.#queued -= piece.length;
     if (this.#queued === 0 && this.state === "data_recvd") this.state = "data_read";
@@ -214,30 +222,37 @@ export class ReceiveHalf {
   #deliver(bytes: Uint8Array, copyOut: boolean): void {
     this.#delivered += bytes.length;
     this.#queued += bytes.length;
-    if (copyOut && bytes.length < GATHER_SIZE) return this.#gatherPiece(bytes);
-    this.#flushGather();
+    if (copyOut && bytes.length < OWN_ARRAY) return this.#gather(bytes);
+    const before = this.#takeGathered();
+    if (before !== undefined) this.#queue.push(before);
     this.#queue.push(copyOut ? bytes.slice() : bytes);
   }
 
-  #gatherPiece(bytes: Uint8Array): void {
-    let gather = this.#gather;
-    if (gather !== undefined && gather.length + bytes.length > GATHER_SIZE) this.#flushGather();
-    gather = this.#gather ??= { buffer: new Uint8Array(bytes.length), length: 0 };
-    const length = gather.length + bytes.length;
-    if (length > gather.buffer.length) {
-      // Doubled, so that a lone message costs no more than its bytes and many cost no more than twice theirs.
-      const larger = new Uint8Array(Math.min(GATHER_SIZE, Math.max(length, 2 * gather.buffer.length)));
-      larger.set(gather.buffer.subarray(0, gather.length));
-      gather.buffer = larger;
+  #gather(bytes: Uint8Array): void {
+    while (bytes.length > 0) {
+      if (this.#block === undefined) {
+        const before = this.#delivered - bytes.length;
+        const wanted = before === 0 ? 0 : Math.max(MIN_BLOCK, Math.min(MAX_BLOCK, before * BLOCK_SHARE));
+        this.#block = new Uint8Array(Math.max(bytes.length, wanted));
+        this.#blockBegin = this.#blockEnd = 0;
+      }
+      const fits = Math.min(bytes.length, this.#block.length - this.#blockEnd);
+      this.#block.set(fits === bytes.length ? bytes : bytes.subarray(0, fits), this.#blockEnd);
+      this.#blockEnd += fits;
+      if (fits === bytes.length) return;
+      this.#queue.push(this.#takeGathered()!);
+      bytes = bytes.subarray(fits);
     }
-    gather.buffer.set(bytes, gather.length);
-    gather.length = length;
   }
 
-  #flushGather(): void {
-    if (this.#gather === undefined) return;
-    this.#queue.push(this.#gather.buffer.subarray(0, this.#gather.length));
-    this.#gather = undefined;
+  /** What was gathered since the last time; the rest of the block is for what comes next. */
+  #takeGathered(): Uint8Array | undefined {
+    const block = this.#block;
+    if (block === undefined || this.#blockBegin === this.#blockEnd) return undefined;
+    const piece = block.subarray(this.#blockBegin, this.#blockEnd);
+    this.#blockBegin = this.#blockEnd;
+    if (this.#blockEnd === block.length) this.#block = undefined;
+    return piece;
   }
 
   /** Keeps the parts of a piece that no held segment covers. */
@@ -268,7 +283,7 @@ export class ReceiveHalf {
 
   #dropAll(): void {
     this.#queue.clear();
-    this.#gather = undefined;
+    this.#block = undefined;
     this.#queued = 0;
     this.#dropSegments();
   }

@@ -21,11 +21,11 @@ export class ReceiveWindow {
 
   /**
    * Notes bytes taken by the application; whether the peer should be told new credit now. The window doubles when
-   * half of it was used up within two round trips.
+   * more than half of it was used up within two round trips.
    */
   consume(bytes: number, now: number, rtt: number): boolean {
     this.consumed += bytes;
-    if (this.limit - this.consumed > this.#window / 2) return false;
+    if (this.limit - this.consumed >= this.#window / 2) return false;
     if (this.#updatedAt !== undefined && now - this.#updatedAt < 2 * rtt) {
       this.#window = Math.min(2 * this.#window, this.maximum);
     }

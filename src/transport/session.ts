@@ -12,7 +12,13 @@ import type { TransportParameters } from "../wire/transport_parameters.ts";
 import { VarintReader } from "../wire/varint.ts";
 import { AckTracker } from "./ack_tracker.ts";
 import type { SocketAddress } from "./address.ts";
-import { COPY_OUT_SHARE, ErrorCode, PROBES_PER_IDLE_TIMEOUT, type TransportOptions } from "./config.ts";
+import {
+  COPY_OUT_SHARE,
+  ErrorCode,
+  PROBES_PER_IDLE_TIMEOUT,
+  SMALL_PIECE,
+  type TransportOptions,
+} from "./config.ts";
 import { Closing } from "./closing.ts";
 import { Cubic } from "./congestion.ts";
 import { type DatagramContext, Datagrams } from "./datagrams.ts";
@@ -57,10 +63,10 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
   readonly #gate: SendGate;
   readonly #closing = new Closing();
   #pingPending = false;
-  #packetElicits = false;
   #packetRefused = false;
   #defect: { readonly error: unknown } | undefined;
-  #packetLength = 0;
+  /** Pieces of the packet that are shorter are copied before they are kept. */
+  #copyBelow = 0;
 
   constructor(
     readonly initiator: boolean,
@@ -192,8 +198,16 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
   /**
    * Takes the frames of an authentic, new packet. Returns false when it is to be treated as never received. Never
    * throws: see {@linkcode SessionState.throwDefect}.
+   *
+   * @param isBorrowed whether `plaintext` is the caller's again afterwards: what is kept of it is copied.
    */
-  receive(packetNumber: number, plaintext: Uint8Array, size: number, now: number): boolean {
+  receive(
+    packetNumber: number,
+    plaintext: Uint8Array,
+    size: number,
+    now: number,
+    isBorrowed = false,
+  ): boolean {
     this.now = now;
     this.liveness.onReceived(now);
     if (!this.isOpen) {
@@ -201,10 +215,11 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
       else this.#closing.onPacket();
       return true;
     }
-    this.#packetElicits = this.#packetRefused = false;
-    this.#packetLength = plaintext.length;
+    this.#packetRefused = false;
+    let elicits: boolean;
+    this.#copyBelow = isBorrowed ? Infinity : Math.max(SMALL_PIECE, plaintext.length * COPY_OUT_SHARE);
     try {
-      parseFrames(this.#reader.reset(plaintext), this);
+      elicits = parseFrames(this.#reader.reset(plaintext), this);
     } catch (error) {
       const violation = violationOf(error);
       this.close(violation.code, violation.message, now, violation);
@@ -213,7 +228,7 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
     // What was processed may be so again: the peer sends in new packets what is not acknowledged.
     if (this.#packetRefused) return false;
     const { rtt } = this.recovery;
-    this.#acks.onReceived(packetNumber, this.#packetElicits, size, now, rtt.sampled ? rtt.smoothed : 0);
+    this.#acks.onReceived(packetNumber, elicits, size, now, rtt.sampled ? rtt.smoothed : 0);
     return true;
   }
 
@@ -302,10 +317,8 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
 
   // --- frames from the peer ---
 
-  /** See {@linkcode FrameHandler}. */
-  onPing(): void {
-    this.#packetElicits = true;
-  }
+  /** See {@linkcode FrameHandler}. It is acknowledged like everything else. */
+  onPing(): void {}
 
   /** See {@linkcode FrameHandler}. */
   onAck(largest: number, delay: number, ranges: readonly number[]): void {
@@ -320,55 +333,46 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
 
   /** See {@linkcode FrameHandler}. */
   onStream(id: number, offset: number, data: Uint8Array, fin: boolean): void {
-    this.#packetElicits = true;
-    const copyOut = data.length < this.#packetLength * COPY_OUT_SHARE;
-    if (!this.streams.onStreamFrame(id, offset, data, fin, copyOut)) this.#packetRefused = true;
+    if (!this.streams.onStreamFrame(id, offset, data, fin, data.length < this.#copyBelow)) {
+      this.#packetRefused = true;
+    }
   }
 
   /** See {@linkcode FrameHandler}. */
   onResetStream(id: number, code: number, finalSize: number): void {
-    this.#packetElicits = true;
     this.streams.onResetStream(id, code, finalSize);
   }
 
   /** See {@linkcode FrameHandler}. */
   onStopSending(id: number, code: number): void {
-    this.#packetElicits = true;
     this.streams.onStopSending(id, code);
   }
 
   /** See {@linkcode FrameHandler}. */
   onMaxData(maximum: number): void {
-    this.#packetElicits = true;
     this.streams.onMaxData(maximum);
   }
 
   /** See {@linkcode FrameHandler}. */
   onMaxStreamData(id: number, maximum: number): void {
-    this.#packetElicits = true;
     this.streams.onMaxStreamData(id, maximum);
   }
 
   /** See {@linkcode FrameHandler}. */
   onMaxStreams(maximum: number): void {
-    this.#packetElicits = true;
     this.streams.onMaxStreams(maximum);
   }
 
   /** See {@linkcode FrameHandler}. Credit follows what is read; a blocked peer needs no other answer. */
-  onBlocked(): void {
-    this.#packetElicits = true;
-  }
+  onBlocked(): void {}
 
   /** See {@linkcode FrameHandler}. */
   onPathChallenge(data: Uint8Array): void {
-    this.#packetElicits = true;
     this.events.onPathChallenge(data);
   }
 
   /** See {@linkcode FrameHandler}. */
   onPathResponse(data: Uint8Array): void {
-    this.#packetElicits = true;
     this.events.onPathResponse(data);
   }
 
@@ -381,8 +385,7 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
 
   /** See {@linkcode FrameHandler}. */
   onDatagram(data: Uint8Array): void {
-    this.#packetElicits = true;
-    if (this.isOpen) this.datagrams.receive(data, this.#packetLength);
+    if (this.isOpen) this.datagrams.receive(data, this.#copyBelow);
   }
 
   // --- recovery's answers ---

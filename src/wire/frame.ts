@@ -78,13 +78,16 @@ export interface FrameHandler {
 const ackRanges: number[] = [];
 
 /**
- * Parses the frames of a decrypted packet. Throws {@linkcode DecodeError} on an unknown or malformed frame: the
+ * Parses the frames of a decrypted packet; whether it elicits an acknowledgement: all frames do but ACK, PADDING and
+ * CONNECTION_CLOSE (RFC 9002 §2). Throws {@linkcode DecodeError} on an unknown or malformed frame: the
  * session then closes with `FRAME_ENCODING_ERROR`.
  */
-export function parseFrames(reader: VarintReader, handler: FrameHandler): void {
+export function parseFrames(reader: VarintReader, handler: FrameHandler): boolean {
+  let elicits = false;
   if (reader.remaining === 0) throw new DecodeError("Decode packet: no frame in it");
   while (reader.remaining > 0) {
     const type = reader.u8();
+    elicits ||= type !== FrameType.ACK && type !== FrameType.PADDING && type !== FrameType.CONNECTION_CLOSE;
     if ((type & 0xf8) === FrameType.STREAM) {
       parseStream(reader, type, handler);
       continue;
@@ -143,6 +146,7 @@ export function parseFrames(reader: VarintReader, handler: FrameHandler): void {
         throw new DecodeError(`Decode packet: unknown frame type 0x${type.toString(16)}`);
     }
   }
+  return elicits;
 }
 
 function parseStream(reader: VarintReader, type: number, handler: FrameHandler): void {

@@ -36,7 +36,13 @@ class Direction {
 
   /** Opens a packet; the reason when it does not open. */
   open(packet: Uint8Array): string {
-    const text = this.receiver.open(packet, readPacketNumber(packet)!, this.now, () => KEEP);
+    const text = this.receiver.open(
+      packet,
+      readPacketNumber(packet)!,
+      new Uint8Array(2000),
+      this.now,
+      () => KEEP,
+    );
     if (text === undefined) return this.receiver.failure;
     assert.deepEqual(text, TEXT);
     return "opened";
@@ -46,13 +52,14 @@ class Direction {
   answer(number: number): void {
     this.receiver.updateIfDue(number, -1, this.now);
     const packet = sealed(this.receiver, number);
-    assert.ok(this.sender.open(packet, number, this.now, () => KEEP) !== undefined);
+    assert.ok(this.sender.open(packet, number, new Uint8Array(2000), this.now, () => KEEP) !== undefined);
   }
 }
 
 function sealed(keys: PacketKeys, packetNumber: number): Uint8Array {
   const out = new Uint8Array(DATA_HEADER + TEXT.length + TAG_LENGTH);
-  keys.seal(out, 7, packetNumber, TEXT);
+  out.set(TEXT, DATA_HEADER);
+  keys.seal(out, 7, packetNumber, TEXT.length);
   return out;
 }
 

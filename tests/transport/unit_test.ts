@@ -218,19 +218,19 @@ Deno.test("pacer: what went unpaced is no debt without end", () => {
 
 // --- credit ---
 
-Deno.test("receive window: new credit when half is used, twice the window when that went fast", () => {
+Deno.test("receive window: new credit when more than half is used, twice the window when that went fast", () => {
   const window = new ReceiveWindow(1000, 3000);
-  assert.equal(window.consume(499, 0, 10), false);
+  assert.equal(window.consume(500, 0, 10), false);
   assert.equal(window.consume(1, 0, 10), true);
-  assert.equal(window.limit, 1500);
+  assert.equal(window.limit, 501 + 1000);
   // Half a window within two round trips.
-  assert.equal(window.consume(500, 19, 10), true);
-  assert.equal(window.limit, 1000 + 2000);
-  assert.equal(window.consume(1000, 30, 10), true);
-  assert.equal(window.limit, 2000 + 3000, "the maximum");
+  assert.equal(window.consume(501, 19, 10), true);
+  assert.equal(window.limit, 1002 + 2000);
+  assert.equal(window.consume(1001, 30, 10), true);
+  assert.equal(window.limit, 2003 + 3000, "the maximum");
   // Slow from now on: it stays.
-  assert.equal(window.consume(1500, 1000, 10), true);
-  assert.equal(window.limit, 3500 + 3000);
+  assert.equal(window.consume(1501, 1000, 10), true);
+  assert.equal(window.limit, 3504 + 3000);
 });
 
 Deno.test("receive window: credit never falls and always suffices for what is held", () => {
