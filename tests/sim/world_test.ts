@@ -173,10 +173,10 @@ finds("a session that dies though packets come", /a packet came only/, () => {
 
 finds("a session that asks for no sign of life", /asked for no sign of life/, () => {
   return spoil(Connection.prototype, "poll", (poll) =>
-    function (this: Connection, out, scratch, now) {
+    function (this: Connection, out, now) {
       const { session } = this;
       const isSilent = session !== undefined && now - session.lastReceivedAt > 800;
-      return isSilent ? 0 : poll.call(this, out, scratch, now);
+      return isSilent ? 0 : poll.call(this, out, now);
     });
 });
 
