@@ -32,6 +32,8 @@ const RUNTIME = /^(?:deno(?<ffi>\+ffi)?|node(?<node>\d+))$/;
 export interface HawserContender extends Contender {
   /** Starts a script of this folder on the same runtime. */
   script(name: string, ...args: readonly string[]): MeasuredProcess;
+  /** Starts the command. */
+  command(...args: readonly string[]): MeasuredProcess;
 }
 
 /** Makes contenders for runtimes; builds the package for Node once, in `folder`. */
@@ -43,38 +45,42 @@ export class Runtimes {
     this.#folder = folder;
   }
 
-  /** The contender for `deno`, `deno+ffi` or `node` with a major version. */
-  contender(id: string): HawserContender {
+  /** The contender for `deno`, `deno+ffi` or `node` with a major version. @param extra more flags of the runtime. */
+  contender(id: string, extra: readonly string[] = []): HawserContender {
     const match = RUNTIME.exec(id);
     if (match === null) throw new Error(`No runtime "${id}": want deno, deno+ffi, or node20 and the like`);
     const { ffi, node } = match.groups!;
-    if (node !== undefined) return this.#onNode(id, node);
-    const flags = ffi === undefined ? DENO_FLAGS : [...DENO_FLAGS, "--allow-ffi"];
+    if (node !== undefined) return this.#onNode(id, node, extra);
+    const flags = [...DENO_FLAGS, ...(ffi === undefined ? [] : ["--allow-ffi"]), ...extra];
     const start = (script: string, args: readonly string[]) =>
       new MeasuredProcess(Deno.execPath(), [...flags, script, ...args], { cwd: ROOT });
+    const command = (...args: readonly string[]) => start("src/cli/mod.ts", args);
     return {
       ...HAWSER,
       id,
       title: `Hawser, Deno${ffi === undefined ? "" : " with --allow-ffi"}`,
       version: `Deno ${Deno.version.deno}`,
-      transfer: (transfer) => shareAndFetch(transfer, (args) => start("src/cli/mod.ts", args)),
+      transfer: (transfer) => shareAndFetch(transfer, command),
       script: (name, ...args) => start(`scripts/bench/${name}.ts`, args),
+      command,
     };
   }
 
-  #onNode(id: string, major: string): HawserContender {
+  #onNode(id: string, major: string, extra: readonly string[]): HawserContender {
     const node = nodeBinary(major);
     this.#build();
     const start = (script: string, args: readonly string[]) =>
-      new MeasuredProcess(node, ["--no-warnings", script, ...args], { cwd: this.#folder });
+      new MeasuredProcess(node, ["--no-warnings", ...extra, script, ...args], { cwd: this.#folder });
+    const command = (...args: readonly string[]) => start("bin/hawser.js", args);
     const version = execFileSync(node, ["--version"], { encoding: "utf8" }).trim();
     return {
       ...HAWSER,
       id,
       title: `Hawser, Node ${major}`,
       version: `Node ${version.slice(1)}`,
-      transfer: (transfer) => shareAndFetch(transfer, (args) => start("bin/hawser.js", args)),
+      transfer: (transfer) => shareAndFetch(transfer, command),
       script: (name, ...args) => start(`scripts/bench/${name}.js`, args),
+      command,
     };
   }
 
@@ -100,17 +106,17 @@ function nodeBinary(major: string): string {
 
 async function shareAndFetch(
   { source, dest, maxDatagram }: Transfer,
-  hawser: (args: readonly string[]) => MeasuredProcess,
+  hawser: (...args: readonly string[]) => MeasuredProcess,
 ): Promise<Outcome> {
   const limit = maxDatagram === undefined ? [] : ["--max-datagram", String(maxDatagram)];
   const share = ["share", source, "--listen", "127.0.0.1:0", "--json", "--quiet", ...limit];
   const begin = performance.now();
-  const serving = hawser(share);
+  const serving = hawser(...share);
   try {
     const [, ticket] = await serving.until(/"ticket":"([^"]+)"/);
     const readyMs = performance.now() - begin;
     const [fetching, fetchMs] = await timed(async () => {
-      const process = hawser(["fetch", ticket, dest, "--json", "--quiet", ...limit]);
+      const process = hawser("fetch", ticket, dest, "--json", "--quiet", ...limit);
       await process.done();
       return process;
     });
