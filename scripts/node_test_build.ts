@@ -18,6 +18,8 @@ const SHIM = "scripts/node_deno.ts";
 const RUNNER = ["scripts/node_test_runner.ts", "scripts/node_arguments.ts"];
 /** Other scripts that tests, or their processes, use. */
 const SCRIPTS = ["seed_tree.ts", "compare_trees.ts", "hawser_process.ts"];
+/** What only the tests need. */
+const DEV_DEPENDENCIES = ["fast-check", "noise-c.wasm"];
 /** What tests read of the project besides code. */
 const TEXTS = ["deno.json", "README.md"];
 
@@ -32,8 +34,10 @@ export function buildTests(folder: string): void {
     copyFileSync(join(ROOT, path), join(folder, path));
   }
   const { imports } = JSON.parse(readFileSync(join(ROOT, "deno.json"), "utf8"));
-  const fastCheck = imports["fast-check"].replace("npm:fast-check@", "");
-  const manifest = { ...packageJson(), private: true, devDependencies: { "fast-check": fastCheck } };
+  const devDependencies = Object.fromEntries(
+    DEV_DEPENDENCIES.map((name) => [name, imports[name].replace(`npm:${name}@`, "")]),
+  );
+  const manifest = { ...packageJson(), private: true, devDependencies };
   writeFileSync(join(folder, "package.json"), JSON.stringify(manifest));
   execFileSync("npm", ["install", "--no-audit", "--no-fund", "--silent"], { cwd: folder, stdio: "inherit" });
 }
