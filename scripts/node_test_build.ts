@@ -29,7 +29,13 @@ export function buildTests(folder: string): void {
   const tests = ["tests", "examples"].flatMap((name) => filesBelow(ROOT, name, ".ts"));
   compile(ROOT, [...tests, ...SCRIPTS.map((name) => `scripts/${name}`)], folder, withShim);
   writeCommand(folder);
-  for (const path of [...TEXTS, ...filesBelow(ROOT, "tests", ".json"), ...filesBelow(ROOT, "examples", "")]) {
+  for (
+    const path of [
+      ...TEXTS,
+      ...[".json", ".py"].flatMap((end) => filesBelow(ROOT, "tests", end)),
+      ...filesBelow(ROOT, "examples", ""),
+    ]
+  ) {
     mkdirSync(dirname(join(folder, path)), { recursive: true });
     copyFileSync(join(ROOT, path), join(folder, path));
   }
