@@ -168,7 +168,7 @@ Deno.test("doctor with the network and a folder transfers a blob and small files
     ]);
     assert.ok(diagnosis.ceilings.every(({ perSecond }) => perSecond > 0));
     for (const { shares } of diagnosis.transfers) {
-      assert.ok(shares.length > 1 && shares.every(({ share }) => share > 0 && share <= 1));
+      assert.ok(shares.length > 0 && shares.every(({ share }) => share > 0 && share <= 1));
     }
     const [{ driver }] = diagnosis.transfers;
     assert.ok(diagnosis.receiveBuffers[driver] > 0);
