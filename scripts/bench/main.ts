@@ -2,7 +2,7 @@
  * `deno task bench`: figures of Hawser and of other programs, two processes on this machine, in the same runs.
  *
  * Options: `--case ID,...` (all of them without), `--runtime deno,deno+ffi,node20,...`, `--peers ID,...` (`none` for
- * none), `--runs N`, `--quick` (small inputs, nothing written), `--tree DIR` (in place of the tree of 13,000 files),
+ * none), `--runs N`, `--quick` (small inputs, nothing written), `--tree DIR` (in place of the tree of 13,000 files, nothing written),
  * `--dir DIR` (where to work; memory where there is some), `--no-write` (leave `docs/benchmarks.*` alone), `--list`.
  *
  * @module
@@ -47,6 +47,9 @@ const { values: options } = parseArgs({
     list: { type: "boolean", default: false },
   },
 });
+
+/** Documents are of the real cases, all of the same size. */
+const writes = options.write && !options.quick && options.tree === undefined;
 
 function list(text: string): string[] {
   return text.split(",").filter((id) => id !== "" && id !== "none");
@@ -163,11 +166,16 @@ async function main(): Promise<number> {
       console.log(`Same bytes in few files ÷ in many\n${textTable(invariance)}\n`);
     }
     if (!options.quick) console.log(textTable(goalsTable(results)));
-    if (options.write && !options.quick) writeDocument(ROOT, readResults(RESULTS));
+    if (writes) writeDocument(ROOT, readResults(RESULTS));
     return bench.failed ? 1 : 0;
   } finally {
     cleanUp();
   }
 }
 
-Deno.exit(await main());
+try {
+  Deno.exit(await main());
+} catch (error) {
+  console.error(`bench: ${(error as Error).message}`);
+  Deno.exit(2);
+}
