@@ -10,6 +10,8 @@ import type { Endpoint } from "../transport/endpoint.ts";
 
 /** A timer later than this means that the event loop stood still: datagrams wait in the socket. */
 const STALL = 20;
+/** The clock is read anew after so many bytes: tens of microseconds, and it costs as much as a small packet. */
+const CLOCK_BYTES = 32 * 1024;
 /** Turns of the event loop in a row without a datagram after which the socket counts as drained. */
 const QUIET_TURNS = 2;
 
@@ -22,6 +24,7 @@ export class SocketLoop {
   #timerAt = Infinity;
   #flushQueued = false;
   #received = 0;
+  #batchAt: number | undefined;
   #stopped = false;
   /** Called after every turn in which something may have ended. */
   onTurn: (() => void) | undefined;
@@ -33,9 +36,18 @@ export class SocketLoop {
     this.socket.start({
       onDatagram: (datagram, from) => {
         this.#received++;
-        this.#guard(() => this.endpoint.receive(datagram, from, monotonicNow()));
+        // All of a batch had arrived when its first was taken.
+        this.#batchAt ??= monotonicNow();
+        try {
+          this.endpoint.receive(datagram, from, this.#batchAt);
+        } catch (error) {
+          this.#onDefect(error);
+        }
       },
-      onBatchEnd: () => this.flush(),
+      onBatchEnd: () => {
+        this.#batchAt = undefined;
+        this.flush();
+      },
       onDrain: () => this.flush(),
       onTooBig: (_length, to) => this.endpoint.onTooBig(to),
       onFailure,
@@ -55,16 +67,22 @@ export class SocketLoop {
   /** Sends everything that may be sent now and sets the timer. */
   flush(): void {
     if (this.#stopped) return;
+    let now = monotonicNow();
+    let sent = 0;
     for (;;) {
       const buffer = this.socket.acquire();
       // The socket calls again once sends have left: no timer is needed until then.
       if (buffer === undefined) return this.socket.flush();
-      const transmit = this.endpoint.poll(buffer, monotonicNow());
+      const transmit = this.endpoint.poll(buffer, now);
       if (transmit === undefined) {
         this.socket.release(buffer);
         break;
       }
       this.socket.send(buffer, transmit.length, transmit.to);
+      sent += transmit.length;
+      if (sent < CLOCK_BYTES) continue;
+      sent = 0;
+      now = monotonicNow();
     }
     this.socket.flush();
     this.#setTimer();
@@ -103,17 +121,17 @@ export class SocketLoop {
 
   #runTimers(): void {
     this.#timerAt = Infinity;
-    this.#guard(() => this.endpoint.onTimeout(monotonicNow()));
+    try {
+      this.endpoint.onTimeout(monotonicNow());
+    } catch (error) {
+      this.#onDefect(error);
+    }
     this.flush();
   }
 
   /** A defect in one session or callback must not stop the others. */
-  #guard(action: () => void): void {
-    try {
-      action();
-    } catch (error) {
-      this.endpoint.counters.internal_errors++;
-      log("mesh", "error", "Unexpected error in the socket loop: {error}", { error });
-    }
+  #onDefect(error: unknown): void {
+    this.endpoint.counters.internal_errors++;
+    log("mesh", "error", "Unexpected error in the socket loop: {error}", { error });
   }
 }

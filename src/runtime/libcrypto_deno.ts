@@ -61,24 +61,29 @@ function cipherOf(call: Deno.DynamicLibrary<typeof SYMBOLS>["symbols"]): SystemC
   if (!isUsable) return undefined;
   /** Where OpenSSL tells lengths that are known. */
   const length = outside(8);
+  const tag = outside(TAG_LENGTH);
 
   return {
     seal(key, nonce, ad, plaintext, out, outAt) {
       const size = plaintext.length;
-      const to = out.subarray(outAt) as Uint8Array<ArrayBuffer>;
+      const isInPlace = plaintext.buffer === out.buffer && plaintext.byteOffset === out.byteOffset + outAt;
+      // No view more than it takes: they are what the garbage collector gets from a packet.
+      const to = isInPlace ? plaintext : out.subarray(outAt, outAt + size);
       const done = call.EVP_EncryptInit_ex(sealing, null, null, key as never, nonce as never) +
         call.EVP_EncryptUpdate(sealing, null, length, ad as never, ad.length) +
-        call.EVP_EncryptUpdate(sealing, to, length, plaintext as never, size) +
+        call.EVP_EncryptUpdate(sealing, to as never, length, plaintext as never, size) +
         call.EVP_EncryptFinal_ex(sealing, length, length) +
-        call.EVP_CIPHER_CTX_ctrl(sealing, GET_TAG, TAG_LENGTH, to.subarray(size));
+        call.EVP_CIPHER_CTX_ctrl(sealing, GET_TAG, TAG_LENGTH, tag);
       // Out of memory at most. A packet that is not encrypted must not leave.
       if (done !== 5) throw new Error("libcrypto does not encrypt");
+      for (let i = 0; i < TAG_LENGTH; i++) out[outAt + size + i] = tag[i];
     },
 
     open(key, nonce, ad, ciphertext, out) {
       const size = ciphertext.length - TAG_LENGTH;
+      for (let i = 0; i < TAG_LENGTH; i++) tag[i] = ciphertext[size + i];
       return call.EVP_DecryptInit_ex(opening, null, null, key as never, nonce as never) +
-          call.EVP_CIPHER_CTX_ctrl(opening, SET_TAG, TAG_LENGTH, ciphertext.subarray(size) as never) +
+          call.EVP_CIPHER_CTX_ctrl(opening, SET_TAG, TAG_LENGTH, tag) +
           call.EVP_DecryptUpdate(opening, null, length, ad as never, ad.length) +
           call.EVP_DecryptUpdate(opening, out as never, length, ciphertext as never, size) +
           call.EVP_DecryptFinal_ex(opening, length, length) === 5;

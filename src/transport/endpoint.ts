@@ -190,12 +190,13 @@ export class Endpoint implements ConnectionOwner {
     }
     for (const connection of this.#ready) {
       const length = connection.poll(buffer, now);
-      // Out of the set or to its end: connections take turns.
-      this.#ready.delete(connection);
-      this.#timers.update(connection);
+      const isGone = connection.phase === "gone";
+      // Out of the set, or to its end: connections take turns.
+      if (length === 0 || isGone || this.#ready.size > 1) this.#ready.delete(connection);
+      if (length === 0) this.#timers.update(connection);
       this.#forgetIfGone(connection);
       if (length === 0) continue;
-      if (connection.phase !== "gone") this.#ready.add(connection);
+      if (!isGone) this.#ready.add(connection);
       return this.#sending(length, connection.destination);
     }
     return undefined;

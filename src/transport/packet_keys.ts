@@ -13,6 +13,8 @@ import type { EndpointLimits } from "./config.ts";
 /** Where a nonce takes its bytes from: the packet number of the header. */
 const NUMBER_AT = 8;
 const nonce = new Uint8Array(12);
+/** Header of the packet at work. */
+const header = new Uint8Array(DATA_HEADER);
 
 /** Why a packet was not opened. */
 export type OpenFailure = "bad_packet" | "old_key_phase";
@@ -87,9 +89,9 @@ export class PacketKeys {
   /** Makes a packet of `length` bytes of plaintext, which lie in `out` behind the room for the header: encrypts in place. */
   seal(out: Uint8Array, receiverIndex: number, packetNumber: number, length: number): void {
     writeDataHeader(out, receiverIndex, packetNumber, this.#sendGeneration & 1);
-    setNonce(out);
+    readHeader(out);
     const plaintext = out.subarray(DATA_HEADER, DATA_HEADER + length);
-    this.#sending.aead.seal(nonce, out.subarray(0, DATA_HEADER), plaintext, out, DATA_HEADER);
+    this.#sending.aead.seal(nonce, header, plaintext, out, DATA_HEADER);
   }
 
   /**
@@ -105,8 +107,7 @@ export class PacketKeys {
     now: number,
     keepFor: () => number,
   ): Uint8Array | undefined {
-    const header = packet.subarray(0, DATA_HEADER);
-    setNonce(packet);
+    readHeader(packet);
     const ciphertext = packet.subarray(DATA_HEADER);
     this.failure = "bad_packet";
     if ((header[1] & 1) === (this.#receiveGeneration & 1)) {
@@ -141,9 +142,10 @@ export class PacketKeys {
   }
 }
 
-/** The nonce of a packet, from its header. */
-function setNonce(packet: Uint8Array): void {
-  for (let i = 0; i < 8; i++) nonce[4 + i] = packet[NUMBER_AT + i];
+/** Takes header and nonce out of a packet, by copies that leave nothing to the garbage collector. */
+function readHeader(packet: Uint8Array): void {
+  for (let i = 0; i < DATA_HEADER; i++) header[i] = packet[i];
+  for (let i = NUMBER_AT; i < DATA_HEADER; i++) nonce[i - NUMBER_AT + 4] = packet[i];
 }
 
 function keysOf(key: Uint8Array): Keys {
