@@ -24,7 +24,7 @@ import { measureCase } from "./measure.ts";
 import { findPeers } from "./peers.ts";
 import { makeWorkFolder } from "./work_folder.ts";
 import { captionOf, invarianceTable, tableOf, textTable } from "./report.ts";
-import { type CaseResult, readResults, type Run, writeResult } from "./results.ts";
+import { type CaseResult, type Run, writeResult } from "./results.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const RESULTS = join(ROOT, "docs/benchmarks.json");
@@ -166,7 +166,6 @@ async function main(): Promise<number> {
       console.log(`Same bytes in few files ÷ in many\n${textTable(invariance)}\n`);
     }
     if (!options.quick) console.log(textTable(goalsTable(results)));
-    if (writes) writeDocument(ROOT, readResults(RESULTS));
     return bench.failed ? 1 : 0;
   } finally {
     cleanUp();
