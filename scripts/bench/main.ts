@@ -80,7 +80,9 @@ class Bench {
     let results: CaseResult[] = [];
     for (const wanted of cases) {
       const result = await this.#case(wanted);
-      results = options.write && !options.quick ? writeResult(RESULTS, result, IDS) : [...results, result];
+      results = writes ? writeResult(RESULTS, result, IDS) : [...results, result];
+      // After each case: what is interrupted goes on with --case.
+      if (writes) writeDocument(ROOT, results);
       console.log(`\n${result.title}: ${captionOf(result)}\n${textTable(tableOf(result))}\n`);
     }
     return results;
