@@ -24,7 +24,7 @@ export interface Watcher {
   /** A node sends a datagram. */
   onSend(from: SimNode, datagram: Uint8Array, to: SocketAddress): void;
   /** A node's endpoint has just taken a datagram and not sent anything yet. */
-  onReceive(by: SimNode, datagram: Uint8Array): void;
+  onReceive(by: SimNode, datagram: Uint8Array, from: SocketAddress): void;
 }
 
 /** Virtual time after which a run that waits for something is given up, milliseconds. */

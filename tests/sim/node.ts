@@ -169,7 +169,7 @@ export class SimNode {
     this.#buffer.set(datagram);
     this.endpoint.receive(this.#buffer.subarray(0, datagram.length), from, this.now);
     this.#buffer.fill(0xdd, 0, datagram.length);
-    this.network.watcher?.onReceive(this, datagram);
+    this.network.watcher?.onReceive(this, datagram, from);
     this.#flush();
   }
 

@@ -4,7 +4,7 @@
  *
  * 1. no packet of it was taken from the peer within the idle time-out;
  * 2. this side, if it had streams, went on asking: never silent for more than a third of the idle time-out;
- * 3. whatever the peer took of these questions, it answered to where they come from, and all answers were lost.
+ * 3. whatever the peer took of these questions, it answered to where this side is, and all answers were lost.
  *
  * @module
  */
@@ -124,10 +124,12 @@ export class SessionWatch implements Watcher {
   }
 
   /** See {@linkcode Watcher}. */
-  onReceive(by: SimNode, datagram: Uint8Array): void {
+  onReceive(by: SimNode, datagram: Uint8Array, from: SocketAddress): void {
     if (datagram[0] !== PacketType.DATA || !this.#asking.has(datagram)) return;
     const side = this.#sides.get(readU32(datagram, 4));
     if (side === undefined || side.app.node !== by) return;
+    // Who has moved on meanwhile cannot be answered: the next question comes from where they are.
+    if (!sameAddress(from, side.peer.node.address)) return;
     const session = side.connection.session!;
     if (session.isOpen && session.lastReceivedAt === by.now) side.owesSince ??= by.now;
   }

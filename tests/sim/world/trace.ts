@@ -38,8 +38,8 @@ export function trace(world: World, print: (line: string) => void): () => void {
       say(`${nameOf(from)} sends ${nameOf(there)} ${startOf(datagram)}${frames}`);
       frames = "";
     },
-    onReceive(by, datagram) {
-      watch.onReceive(by, datagram);
+    onReceive(by, datagram, from) {
+      watch.onReceive(by, datagram, from);
       say(`${nameOf(by)} takes ${startOf(datagram)}`);
     },
   };
