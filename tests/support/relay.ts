@@ -1,5 +1,5 @@
 /**
- * A UDP relay that loses, doubles and reorders datagrams, by a seed.
+ * A UDP relay that delays, loses, doubles and reorders datagrams, by a seed.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import { createSocket, type Socket } from "node:dgram";
 import { seeded } from "./seeded.ts";
 
-/** What a relay does to the datagrams of both directions: shares of 1. */
+/** What a relay does to the datagrams of both directions; shares of 1. */
 export interface RelayFaults {
   /** Datagrams that vanish. @default 0 */
   readonly drop?: number;
@@ -15,6 +15,8 @@ export interface RelayFaults {
   readonly duplicate?: number;
   /** Datagrams that are overtaken by a later one. @default 0 */
   readonly reorder?: number;
+  /** Milliseconds that each takes on its way. @default none */
+  readonly delay?: number;
   /** For the generator of all of these. @default 1 */
   readonly seed?: number;
 }
@@ -56,6 +58,7 @@ export class UdpRelay {
   readonly #backs = new Map<number, Promise<FaultyPath>>();
   readonly #sockets: Socket[];
   readonly #random: () => number;
+  readonly #underWay = new Set<ReturnType<typeof setTimeout>>();
 
   private constructor(readonly front: Socket, readonly server: number, readonly faults: RelayFaults) {
     this.#sockets = [front];
@@ -85,6 +88,7 @@ export class UdpRelay {
   /** Ends it. */
   async close(): Promise<void> {
     this.isDead = true;
+    for (const timer of this.#underWay) clearTimeout(timer);
     await Promise.all(this.#backs.values());
     await Promise.all(
       this.#sockets.map((socket) => new Promise<void>((resolve) => socket.close(() => resolve()))),
@@ -107,12 +111,27 @@ export class UdpRelay {
     return back;
   }
 
+  /** Does something after the relay's delay, unless that has ended by then. */
+  #later(action: () => void): void {
+    const { delay = 0 } = this.faults;
+    const run = () => {
+      if (!this.isDead) action();
+    };
+    if (delay === 0) return run();
+    const timer = setTimeout(() => {
+      this.#underWay.delete(timer);
+      run();
+    }, delay);
+    this.#underWay.add(timer);
+  }
+
   async #openBack(port: number): Promise<FaultyPath> {
     const socket = await openSocket();
     this.#sockets.push(socket);
     const path = (from: Socket, to: number) =>
       new FaultyPath(this.faults, this.#random, (datagram) => {
-        if (!this.isDead) from.send(new Uint8Array(datagram), to, "127.0.0.1");
+        const copy = new Uint8Array(datagram);
+        this.#later(() => from.send(copy, to, "127.0.0.1"));
       });
     const answers = path(this.front, port);
     socket.on("message", (datagram) => {

@@ -46,6 +46,8 @@ interface Side {
 export class SessionWatch implements Watcher {
   /** When the calm came; handshakes that begin in it cannot fail. */
   calmSince = Infinity;
+  /** Everything is being closed, sessions that wait in the shadow of another included. */
+  isClosing = false;
   /** Ends of sessions by what ended them, to see that worlds are not all alike. */
   readonly ends = { closed: 0, replaced: 0, silent: 0, unreached: 0 };
   readonly #sides = new Map<number, Side>();
@@ -143,7 +145,7 @@ export class SessionWatch implements Watcher {
   ): string | undefined {
     const { localIndex } = connection;
     const remoteIndex = this.#pairs.get(localIndex) ?? -1;
-    if (this.#closing.has(localIndex) || this.#closing.has(remoteIndex)) {
+    if (this.isClosing || this.#closing.has(localIndex) || this.#closing.has(remoteIndex)) {
       this.ends.closed++;
       return undefined;
     }

@@ -205,12 +205,12 @@ export class World implements AppWorld {
 
   #close(): void {
     this.note("everything is closed");
+    this.watch.isClosing = true;
     const atOnce = this.#traffic.chance(0.5);
     for (const app of this.apps) {
       for (const peer of this.apps) {
         if (peer === app || app.sessionWith(peer) === undefined) continue;
-        if (atOnce) this.watch.onClosing(app.sessionWith(peer)!);
-        else app.close(peer, END_CODE);
+        if (!atOnce) app.close(peer, END_CODE);
       }
       if (atOnce) app.node.endpoint.closeAll(END_CODE, "node closed", app.node.now);
       app.node.flush();
