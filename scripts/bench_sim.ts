@@ -95,8 +95,11 @@ async function measureAll(jobs: readonly Job[], threads: number): Promise<Map<Jo
   return results;
 }
 
-const percent = (value: number): string =>
-  value >= 0.0995 ? (100 * value).toFixed(1) : (100 * value).toFixed(2);
+/** Three digits that count. */
+const percent = (value: number): string => {
+  const digits = value >= 0.0995 ? 1 : value >= 0.00995 ? 2 : 3;
+  return (100 * value).toFixed(digits);
+};
 const row = (...cells: readonly (string | number)[]): string => `| ${cells.join(" | ")} |`;
 const ratio = (value: number): string => value.toFixed(2);
 

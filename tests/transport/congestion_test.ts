@@ -3,7 +3,9 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Cubic } from "../../src/transport/congestion.ts";
+import { PathMtu } from "../../src/transport/path_mtu.ts";
 import { Recovery, type SentPacket } from "../../src/transport/recovery.ts";
+import { SendGate } from "../../src/transport/send_gate.ts";
 
 const SIZE = 1200;
 
@@ -77,6 +79,49 @@ Deno.test("cubic: on a short path it is as fast as Reno", () => {
   assert.ok(
     cubic.window - before >= 0.53 * 90 * SIZE,
     `${(cubic.window - before) / SIZE} packets in 100 round trips`,
+  );
+});
+
+Deno.test("cubic: once at the window before the cut it grows by a packet per round trip, as Reno does", () => {
+  const cubic = new Cubic(SIZE);
+  cubic.onLost(0, -1);
+  const prior = 10 * SIZE;
+  const rtt = 1;
+  const growths: number[] = [];
+  for (let now = 1, round = 0; round < 40; round++, now += rtt) {
+    const before = cubic.window;
+    for (let bytes = before; bytes > 0; bytes -= SIZE) cubic.onAcked(now, now - 0.5, SIZE, rtt, true);
+    growths.push(
+      (cubic.window - before) / SIZE * (before < prior - SIZE ? 1 : before > prior + SIZE ? -1 : 0),
+    );
+  }
+  // RFC 9438 §4.3: 0.53 packets below cwnd_prior, one above; here a little more as whole packets are acknowledged.
+  for (const growth of growths.filter((growth) => growth > 0)) {
+    assert.ok(growth > 0.5 && growth < 0.65, `${growth}`);
+  }
+  for (const growth of growths.filter((growth) => growth < 0)) {
+    assert.ok(growth < -0.95 && growth > -1.15, `${growth}`);
+  }
+});
+
+Deno.test("cubic: the curve stands still while the application limits the rate", () => {
+  const [idle, busy] = [new Cubic(SIZE), new Cubic(SIZE)];
+  const grow = (cubic: Cubic, from: number, until: number) => {
+    for (let now = from; now < until; now += 10) cubic.onAcked(now, now - 5, 40 * SIZE, 50, true);
+  };
+  for (const cubic of [idle, busy]) {
+    cubic.onDatagramSize(100 * SIZE);
+    cubic.onDatagramSize(SIZE);
+    cubic.onLost(1_000, 999);
+    grow(cubic, 1_010, 1_100);
+  }
+  // Ten seconds with little to send.
+  for (let now = 1_100; now < 11_100; now += 100) idle.onAcked(now, now - 50, SIZE, 50, false);
+  grow(idle, 11_100, 11_200);
+  grow(busy, 1_100, 1_200);
+  assert.ok(
+    Math.abs(idle.window / busy.window - 1) < 0.05,
+    `${idle.window} after the pause, ${busy.window} without`,
   );
 });
 
@@ -296,6 +341,26 @@ Deno.test("recovery: losses before the first sample are no persistent congestion
   }
   lab.ack(5, 5);
   assert.ok(lab.recovery.congestion.window > 2 * SIZE);
+});
+
+Deno.test("recovery: the first repair of a loss goes beyond the window, one packet only", () => {
+  const lab = new Lab();
+  lab.send(10);
+  lab.now += 50;
+  const mtu = new PathMtu({ hostname: "192.0.2.1", port: 1 }, SIZE, SIZE);
+  const gate = new SendGate(lab.recovery, mtu);
+  assert.ok(!gate.isOpen(lab.now), "the window is full");
+  lab.ack(3, 3);
+  assert.deepEqual(lab.lost, [0]);
+  // Eight in flight, and room for seven.
+  assert.ok(lab.recovery.bytesInFlight > lab.recovery.window);
+  assert.ok(gate.isOpen(lab.now));
+  lab.send();
+  assert.ok(!gate.isOpen(lab.now));
+  // A further loss of the same round trip is no new reaction.
+  lab.ack(5, 5, 3, 3);
+  assert.ok(lab.lost.length > 1);
+  assert.ok(!gate.isOpen(lab.now) || lab.recovery.bytesInFlight + SIZE <= lab.recovery.window);
 });
 
 Deno.test("recovery: on a short path no more is in flight than the peer's socket holds", () => {
