@@ -34,7 +34,7 @@ const GONE: Readonly<Record<string, string>> = {
 /**
  * Serves files where they are; nothing is copied. Which blob is where is told with {@linkcode FolderBlobStore.addFile}
  * by whoever hashed the files. A file that is no longer what was hashed is noticed by its size, times and identity,
- * before and after every read, and reading it throws `SourceChangedError`. What changes the store, but for the two
+ * after every read, and reading it throws `SourceChangedError`. What changes the store, but for the two
  * `add` methods, throws `UnsupportedError`.
  *
  * The system's clocks are coarse: a change within some milliseconds of the hashing that keeps the size goes unnoticed
@@ -161,13 +161,13 @@ export class FolderBlobStore extends SyncBlobStore {
     const path = this.#path(file);
     const bytes = new Uint8Array(length);
     try {
-      this.#check(fd, file);
       let done = 0;
       while (done < length) {
         const count = readSync(fd, bytes, done, length - done, position + done);
         if (count === 0) throw new SourceChangedError(path, `it ends at ${position + done}`);
         done += count;
       }
+      // Not before the read as well: what changed until now has other times now.
       this.#check(fd, file);
     } catch (error) {
       throw fileError(error, "Read", path, this.#root);

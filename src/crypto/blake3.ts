@@ -23,6 +23,28 @@ export interface Blake3Hasher {
   reset(): this;
 }
 
+/** A piece of a longer input. */
+export interface HashedPiece {
+  /** Its own hash. */
+  readonly hash: Uint8Array;
+  /** What it is in the hash tree of the whole: a chaining value. */
+  readonly part: Uint8Array;
+}
+
+/**
+ * The pieces of a long input hashed in any order, on several threads or on one, and joined to the hash of the whole:
+ * BLAKE3 is a tree.
+ */
+export interface Blake3Pieces {
+  /**
+   * Hashes a piece that begins at byte `position`. All pieces of an input but its last have the same length, 1024
+   * times a power of two.
+   */
+  hash(bytes: Uint8Array, position: number): HashedPiece;
+  /** The hash of the whole, which has two pieces at least. */
+  join(parts: readonly Uint8Array[]): Uint8Array;
+}
+
 /** A BLAKE3 driver. */
 export interface Blake3 {
   /** Which driver this is, for logs and metrics: `wasm` or `noble`. */
@@ -31,6 +53,8 @@ export interface Blake3 {
   hash(bytes: Uint8Array): Uint8Array;
   /** A new hasher, ready for `update`. Making one costs tens of microseconds: keep and `reset` it. */
   createHasher(): Promise<Blake3Hasher>;
+  /** Hashes pieces of long inputs; absent where the driver cannot. */
+  readonly pieces?: Blake3Pieces;
 }
 
 let loading: Promise<Blake3> | undefined;

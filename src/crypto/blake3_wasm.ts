@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Blake3, Blake3Hasher } from "./blake3.ts";
+import type { Blake3, Blake3Hasher, Blake3Pieces, HashedPiece } from "./blake3.ts";
 import {
   blake3Kernel,
   BLOCK_LENGTH,
@@ -153,29 +153,81 @@ class Engine {
   }
 }
 
-class WasmHasher implements Blake3Hasher {
-  readonly #engine: Engine;
+/** What is known of the segments of one input so far. Theirs is the hash tree; the bytes are the engine's. */
+class SegmentTree {
   /** Chaining values of complete subtrees, the largest and leftmost first. */
   readonly #stack = new Uint8Array(MAX_DEPTH * CV_LENGTH);
   #depth = 0;
+  #segments = 0;
+  #start = 0;
+
+  constructor(readonly engine: Engine) {}
+
+  /** Begins with the byte number `start` of an input, a multiple of what is to come. */
+  reset(start: number): void {
+    this.#depth = this.#segments = 0;
+    this.#start = start;
+  }
+
+  /** Takes the engine's segment, whole, which is followed by another, and merges it with subtrees of its size. */
+  push(): void {
+    this.pushValue(this.engine.hashSegment(SEGMENT_LENGTH, this.#position, false));
+  }
+
+  /** The same with a chaining value. */
+  pushValue(value: Uint8Array): void {
+    // As many as the number of segments is divisible by two.
+    for (let count = ++this.#segments; count % 2 === 0; count /= 2) {
+      value = this.engine.merge(this.#at(--this.#depth), value, false);
+    }
+    this.#stack.set(value, this.#depth++ * CV_LENGTH);
+  }
+
+  /** Takes the last `length` bytes; the value of all, as a new array. `isRoot` when that is all of the input. */
+  finish(length: number, isRoot: boolean): Uint8Array {
+    return this.finishValue(
+      this.engine.hashSegment(length, this.#position, isRoot && this.#depth === 0),
+      isRoot,
+    );
+  }
+
+  /** The same with the last chaining value. */
+  finishValue(value: Uint8Array, isRoot: boolean): Uint8Array {
+    for (let level = this.#depth - 1; level >= 0; level--) {
+      value = this.engine.merge(this.#at(level), value, isRoot && level === 0);
+    }
+    return value.slice();
+  }
+
+  get #position(): number {
+    return this.#start + this.#segments * SEGMENT_LENGTH;
+  }
+
+  #at(level: number): Uint8Array {
+    return this.#stack.subarray(level * CV_LENGTH, (level + 1) * CV_LENGTH);
+  }
+}
+
+class WasmHasher implements Blake3Hasher {
+  readonly #segment: Uint8Array;
+  readonly #tree: SegmentTree;
   /** Bytes in the segment. */
   #filled = 0;
-  /** Bytes before it. */
-  #position = 0;
 
   constructor(engine: Engine) {
-    this.#engine = engine;
+    this.#segment = engine.segment;
+    this.#tree = new SegmentTree(engine);
   }
 
   update(bytes: Uint8Array): this {
     for (let at = 0; at < bytes.length;) {
       // Only when another byte follows: the last segment is hashed as such.
-      if (this.#filled === SEGMENT_LENGTH) this.#push();
+      if (this.#filled === SEGMENT_LENGTH) {
+        this.#tree.push();
+        this.#filled = 0;
+      }
       const end = Math.min(bytes.length, at + SEGMENT_LENGTH - this.#filled);
-      this.#engine.segment.set(
-        at === 0 && end === bytes.length ? bytes : bytes.subarray(at, end),
-        this.#filled,
-      );
+      this.#segment.set(at === 0 && end === bytes.length ? bytes : bytes.subarray(at, end), this.#filled);
       this.#filled += end - at;
       at = end;
     }
@@ -183,33 +235,46 @@ class WasmHasher implements Blake3Hasher {
   }
 
   digest(): Uint8Array {
-    const isAll = this.#depth === 0;
-    let value = this.#engine.hashSegment(this.#filled, this.#position, isAll);
-    for (let level = this.#depth - 1; level >= 0; level--) {
-      value = this.#engine.merge(this.#at(level), value, level === 0);
-    }
-    return value.slice();
+    return this.#tree.finish(this.#filled, true);
   }
 
   reset(): this {
-    this.#depth = this.#filled = this.#position = 0;
+    this.#tree.reset(0);
+    this.#filled = 0;
     return this;
   }
+}
 
-  /** Hashes a segment that is followed by another, and merges it with subtrees of its size. */
-  #push(): void {
-    let value = this.#engine.hashSegment(SEGMENT_LENGTH, this.#position, false);
-    this.#position += SEGMENT_LENGTH;
-    this.#filled = 0;
-    // As many as the number of segments is divisible by two.
-    for (let count = this.#position / SEGMENT_LENGTH; count % 2 === 0; count /= 2) {
-      value = this.#engine.merge(this.#at(--this.#depth), value, false);
-    }
-    this.#stack.set(value, this.#depth++ * CV_LENGTH);
+/** Hashes the pieces of long inputs by themselves. */
+class WasmPieces implements Blake3Pieces {
+  readonly #alone: SegmentTree;
+  readonly #part: SegmentTree;
+
+  constructor(readonly engine: Engine) {
+    this.#alone = new SegmentTree(engine);
+    this.#part = new SegmentTree(engine);
   }
 
-  #at(level: number): Uint8Array {
-    return this.#stack.subarray(level * CV_LENGTH, (level + 1) * CV_LENGTH);
+  hash(bytes: Uint8Array, position: number): HashedPiece {
+    const { segment } = this.engine;
+    this.#alone.reset(0);
+    this.#part.reset(position);
+    let at = 0;
+    for (; bytes.length - at > SEGMENT_LENGTH; at += SEGMENT_LENGTH) {
+      segment.set(bytes.subarray(at, at + SEGMENT_LENGTH));
+      this.#alone.push();
+      this.#part.push();
+    }
+    const rest = bytes.length - at;
+    segment.set(bytes.subarray(at));
+    return { hash: this.#alone.finish(rest, true), part: this.#part.finish(rest, false) };
+  }
+
+  join(parts: readonly Uint8Array[]): Uint8Array {
+    this.#alone.reset(0);
+    const last = parts.length - 1;
+    for (let i = 0; i < last; i++) this.#alone.pushValue(parts[i]);
+    return this.#alone.finishValue(parts[last], true);
   }
 }
 
@@ -223,5 +288,6 @@ export function wasmBlake3(): Blake3 {
     name: "wasm",
     hash: (bytes) => shared.reset().update(bytes).digest(),
     createHasher: () => Promise.resolve(new WasmHasher(new Engine(module))),
+    pieces: new WasmPieces(engine),
   };
 }

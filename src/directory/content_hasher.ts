@@ -65,7 +65,7 @@ export class ContentHasher {
     let result: HashedContent | Promise<HashedContent> | undefined;
     for (const { bytes } of pieces) {
       const hash = sink(bytes);
-      result = hash instanceof Uint8Array ? single(hash, size) : hash.then((hash) => single(hash, size));
+      result = hash instanceof Uint8Array ? oneChunk(hash, size) : hash.then((hash) => oneChunk(hash, size));
     }
     return result!;
   }
@@ -88,7 +88,8 @@ export class ContentHasher {
   }
 }
 
-function single(hash: Uint8Array, size: number): HashedContent {
+/** Content of one chunk, small or empty. */
+export function oneChunk(hash: Uint8Array, size: number): HashedContent {
   return { ref: smallRef(blobUri(hash), hash, size), chunks: [{ hash, size }] };
 }
 

@@ -37,7 +37,7 @@ export interface FilePiece {
 
 /** Reads one file at a time. */
 export class FileReader {
-  /** What `fstat` said of the file that {@linkcode FileReader.chunks} read last, just before its last chunk. */
+  /** What `fstat` said of the file that was compared last. */
   lastStat: Stats | undefined;
   #buffer = new Uint8Array(FIRST_BUFFER);
 
@@ -56,12 +56,31 @@ export class FileReader {
       let offset = 0;
       do {
         const bytes = this.#room(Math.min(CHUNK_SIZE, seen.size - offset));
-        const length = this.#fill(fd, path, bytes);
+        const length = this.#fill(fd, path, bytes, null);
         if (length < bytes.length) throw new SourceChangedError(path, "it became shorter");
         if (offset + length === seen.size) this.#compare(fd, path, seen);
         yield { offset, bytes };
         offset += length;
       } while (offset < seen.size);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /**
+   * Part of the file at `path`, valid until the next call. The file is compared with `seen` after it was read, so that
+   * parts read at different times, by different threads, are parts of one and the same file. Throws as
+   * {@linkcode FileReader.chunks} does.
+   */
+  part(path: string, seen: SeenFile, offset: number, length: number): Uint8Array {
+    const fd = this.#open(path);
+    try {
+      const bytes = this.#room(length);
+      if (this.#fill(fd, path, bytes, offset) < length) {
+        throw new SourceChangedError(path, "it became shorter");
+      }
+      this.#compare(fd, path, seen);
+      return bytes;
     } finally {
       closeSync(fd);
     }
@@ -100,9 +119,9 @@ export class FileReader {
     }
   }
 
-  #fill(fd: number, path: string, bytes: Uint8Array): number {
+  #fill(fd: number, path: string, bytes: Uint8Array, position: number | null): number {
     try {
-      return readAll(fd, bytes, null);
+      return readAll(fd, bytes, position);
     } catch (error) {
       throw fileError(error, this.action, path);
     }

@@ -5,18 +5,29 @@
  * @module
  */
 
+import type { FileIdentity } from "../blob/folder_store.ts";
+import type { Blake3Pieces } from "../crypto/blake3.ts";
 import { FileSystemError, LimitExceededError } from "../errors.ts";
 import { fileError } from "../runtime/file_errors.ts";
 import { realpathSync, type Stats, statSync } from "../runtime/files.ts";
 import { basename, dirname, resolve } from "../runtime/path.ts";
-import { type BlobRef, CHUNK_SIZE, type ChunkRef, encodeBlobRef } from "../wire/blob_ref.ts";
+import {
+  type BlobRef,
+  blobUri,
+  CHUNK_SIZE,
+  type ChunkRef,
+  encodeBlobRef,
+  manifestRef,
+} from "../wire/blob_ref.ts";
 import { type DirEntry, encodeDirManifest } from "../wire/dir_manifest.ts";
 import { requireRead } from "./access.ts";
-import { type ChunkSink, ContentHasher, type HashedContent } from "./content_hasher.ts";
+import { type ChunkSink, ContentHasher, type HashedContent, oneChunk } from "./content_hasher.ts";
 import { type FilePiece, FileReader } from "./file_reader.ts";
+import { hashFiles, partsOf } from "./hash_files.ts";
 import { DEFAULT_MAX_MANIFEST_BYTES, type ManifestLimits } from "./limits.ts";
 import { WorkPacer } from "./pacer.ts";
 import { PathFilter, type PathPatterns } from "./path_filter.ts";
+import { hashOfPiece, identityOfPiece, partOfPiece } from "./piece_batch.ts";
 import { type SkippedEntry, type WalkRecord, walkTree } from "./walk.ts";
 
 /** How far the reading of a directory is. The object is reused: copy what you keep. */
@@ -80,7 +91,7 @@ export interface ScanSink {
   /** Keeps a chunk of the manifest. @default `chunk` */
   readonly manifestChunk?: ChunkSink;
   /** Is told of every file after its last chunk: its path below the root and how it looked when it was read. */
-  readonly file?: (path: string, stat: Stats, chunks: readonly ChunkRef[]) => void;
+  readonly file?: (path: string, identity: FileIdentity, chunks: readonly ChunkRef[]) => void;
 }
 
 /**
@@ -191,7 +202,7 @@ class Scan {
   readonly #reader: FileReader;
 
   constructor(
-    action: string,
+    readonly action: string,
     readonly base: string,
     readonly records: readonly WalkRecord[],
     readonly options: ScanOptions,
@@ -213,7 +224,54 @@ class Scan {
     }
   }
 
+  /** Reads everything; the entries in the order of the records. */
   async entries(pacer: WorkPacer): Promise<DirEntry[]> {
+    const { pieces } = this.hasher.blake3;
+    const isHashedOnly = this.sink.chunk === undefined && pieces !== undefined;
+    return isHashedOnly ? await this.#hashedEntries(pieces, pacer) : await this.#storedEntries(pacer);
+  }
+
+  /** For chunks that nobody takes: they are hashed wherever there is time. */
+  async #hashedEntries(pieces: Blake3Pieces, pacer: WorkPacer): Promise<DirEntry[]> {
+    const { action, base, records, progress: { totalFiles, totalBytes } } = this;
+    const entries: DirEntry[] = [];
+    const addUntil = (end: WalkRecord | undefined) => {
+      for (let record = records[entries.length]; record !== end; record = records[entries.length]) {
+        entries.push(otherEntry(record)!);
+      }
+    };
+    let chunks: ChunkRef[] = [];
+    let parts: Uint8Array[] = [];
+    await hashFiles(partsOf(records.filter(({ kind }) => kind === "file")), {
+      action,
+      root: base,
+      blake3: this.hasher.blake3,
+      pacer,
+      files: totalFiles,
+      bytes: totalBytes,
+      onPiece: ({ file, offset }, result, index) => {
+        const hash = hashOfPiece(result, index);
+        const size = Math.min(CHUNK_SIZE, file.size - offset);
+        if (file.size > CHUNK_SIZE) {
+          chunks.push({ hash, size });
+          parts.push(partOfPiece(result, index));
+          this.#countPiece(size);
+          if (offset + size < file.size) return;
+        }
+        const content = file.size <= CHUNK_SIZE ? oneChunk(hash, size) : {
+          ref: manifestRef(blobUri(pieces.join(parts)), { kind: "replicated" }, chunks),
+          chunks,
+        };
+        [chunks, parts] = [[], []];
+        addUntil(file);
+        entries.push(this.#fileEntry(file, content, identityOfPiece(result, index)));
+      },
+    });
+    addUntil(undefined);
+    return entries;
+  }
+
+  async #storedEntries(pacer: WorkPacer): Promise<DirEntry[]> {
     const entries: (DirEntry | Promise<DirEntry>)[] = [];
     /** Small files that a store is still at work on: one that syncs to a disk does many for the price of one. */
     let waiting: Promise<DirEntry>[] = [];
@@ -238,19 +296,18 @@ class Scan {
   }
 
   #entry(record: WalkRecord, pacer: WorkPacer): DirEntry | Promise<DirEntry> {
-    const { path, kind, mode, target } = record;
-    if (kind === "dir") return { kind, path, mode };
-    if (kind === "symlink") return { kind, path, target };
+    const other = otherEntry(record);
+    if (other !== undefined) return other;
     const content = this.#hash(record, pacer);
+    // Who takes files hashes them at once, so the one read last is this one.
     return content instanceof Promise
-      ? content.then((content) => this.#fileEntry(record, content))
-      : this.#fileEntry(record, content);
+      ? content.then((content) => this.#fileEntry(record, content, this.#reader.lastStat!))
+      : this.#fileEntry(record, content, this.#reader.lastStat!);
   }
 
-  #fileEntry(record: WalkRecord, { ref, chunks }: HashedContent): DirEntry {
+  #fileEntry(record: WalkRecord, { ref, chunks }: HashedContent, identity: FileIdentity): DirEntry {
     const { path, size, mode } = record;
-    // Who takes files hashes them at once, so the one read last is this one.
-    this.sink.file?.(path, this.#reader.lastStat!, chunks);
+    this.sink.file?.(path, identity, chunks);
     this.progress.files++;
     if (size <= CHUNK_SIZE) this.progress.bytes += size;
     this.options.onProgress?.(this.progress);
@@ -267,8 +324,18 @@ class Scan {
   *#counted(pieces: Iterable<FilePiece>): Generator<FilePiece> {
     for (const piece of pieces) {
       yield piece;
-      this.progress.bytes += piece.bytes.length;
-      this.options.onProgress?.(this.progress);
+      this.#countPiece(piece.bytes.length);
     }
   }
+
+  #countPiece(bytes: number): void {
+    this.progress.bytes += bytes;
+    this.options.onProgress?.(this.progress);
+  }
+}
+
+/** The entry of what is no file. */
+function otherEntry({ kind, path, mode, target }: WalkRecord): DirEntry | undefined {
+  if (kind === "dir") return { kind, path, mode };
+  return kind === "symlink" ? { kind, path, target } : undefined;
 }

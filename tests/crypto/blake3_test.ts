@@ -101,6 +101,26 @@ Deno.test("blake3: both drivers agree around the ends of blocks, chunks, groups 
   }
 });
 
+Deno.test("blake3: pieces of an input, hashed apart and joined, make its hash", async () => {
+  const [{ pieces }, noble] = [await loadBlake3(), nobleBlake3()];
+  assert.ok(pieces);
+  const input = pattern(7 * 131_072 + 5);
+  for (const size of [1024, 4096, 65536, 131_072]) {
+    for (const length of [size + 1, 2 * size, 3 * size - 1, 5 * size + 1030, 7 * size + 5]) {
+      const parts: Uint8Array[] = [];
+      // Backwards: no piece needs another.
+      for (let at = Math.floor((length - 1) / size) * size; at >= 0; at -= size) {
+        const bytes = input.subarray(at, Math.min(length, at + size));
+        const { hash, part } = pieces.hash(bytes, at);
+        assert.deepEqual(hash, noble.hash(bytes));
+        parts.unshift(part);
+      }
+      const whole = noble.hash(input.subarray(0, length));
+      assert.deepEqual(pieces.join(parts), whole, `${length} bytes in pieces of ${size}`);
+    }
+  }
+});
+
 Deno.test("blake3: loaded once", () => {
   assert.equal(loadBlake3(), loadBlake3());
 });

@@ -1,0 +1,90 @@
+import assert from "node:assert/strict";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { MemoryBlobStore } from "../../src/blob/memory_store.ts";
+import { scanDir, shareFolder, storeDir } from "../../src/directory/mod.ts";
+import { SourceChangedError } from "../../src/errors.ts";
+import { encodeBlobRef } from "../../src/wire/blob_ref.ts";
+import { tempPermissions, withTempDir } from "../support/temp.ts";
+
+/** Enough small files that a helping thread is started, and large ones around the ends of chunks. */
+function makeManyFiles(root: string): void {
+  for (let i = 0; i < 2100; i++) {
+    const folder = join(root, String(i % 30));
+    if (i < 30) mkdirSync(folder);
+    writeFileSync(join(folder, `f${i}`), new Uint8Array(i % 40).fill(i));
+  }
+  for (const size of [4_194_303, 4_194_304, 4_194_305, 8_388_608, 13_000_001]) {
+    const bytes = Uint8Array.from({ length: 1021 }, (_, i) => i * size);
+    const content = new Uint8Array(size);
+    for (let at = 0; at < size; at += bytes.length) content.set(bytes.subarray(0, size - at), at);
+    writeFileSync(join(root, `large${size}`), content);
+  }
+}
+
+/** With the helper, and without: its module may not be read. */
+for (
+  const [name, permissions] of [["two threads", { ...tempPermissions, read: true }], ["one", tempPermissions]]
+) {
+  Deno.test(
+    `scanDir: ${name} find what a store is given`,
+    { permissions } as Deno.TestDefinition,
+    () =>
+      withTempDir(async (temp) => {
+        makeManyFiles(temp);
+        const store = new MemoryBlobStore();
+        const stored = await storeDir(store, temp);
+        let last = { files: 0, bytes: 0, totalFiles: -1, totalBytes: -1 };
+        const scanned = await scanDir(temp, { onProgress: (progress) => last = { ...progress } });
+        assert.deepEqual(encodeBlobRef(scanned.ref), encodeBlobRef(stored.ref));
+        assert.deepEqual(scanned.stats, stored.stats);
+        assert.deepEqual([last.files, last.bytes], [last.totalFiles, last.totalBytes]);
+        const shared = await shareFolder(temp);
+        for await (const { hash, size } of store.list()) {
+          assert.equal(shared.store.sizeSync(hash), size);
+          assert.deepEqual(await shared.store.get(hash), await store.get(hash));
+        }
+        await shared.store.close();
+        await store.close();
+      }),
+  );
+}
+
+Deno.test("scanDir: a file that changes is noticed on either thread", {
+  permissions: { ...tempPermissions, read: true },
+}, () =>
+  withTempDir(async (temp) => {
+    for (const changed of ["0/f0", "9/f2079", "large4194305", "large13000001"]) {
+      const root = join(temp, changed.replace("/", "-"));
+      mkdirSync(root);
+      makeManyFiles(root);
+      let done = false;
+      const onProgress = () => {
+        if (!done) {
+          for (const name of ["1/f31", changed]) {
+            writeFileSync(join(root, name), "other content than before");
+          }
+        }
+        done = true;
+      };
+      await assert.rejects(scanDir(root, { onProgress }), SourceChangedError);
+    }
+  }));
+
+Deno.test("scanDir: what ends the work ends the helper", {
+  permissions: { ...tempPermissions, read: true },
+}, () =>
+  withTempDir(async (temp) => {
+    makeManyFiles(temp);
+    const stop = new AbortController();
+    const reason = new Error("enough");
+    let calls = 0;
+    const onProgress = () => void (++calls === 1000 && stop.abort(reason));
+    await assert.rejects(scanDir(temp, { signal: stop.signal, onProgress }), reason);
+    const thrown = new Error("thrown");
+    calls = 0;
+    const throwing = () => {
+      if (++calls === 1500) throw thrown;
+    };
+    await assert.rejects(scanDir(temp, { onProgress: throwing }), thrown);
+  }));
