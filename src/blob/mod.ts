@@ -43,7 +43,7 @@ export {
 export { type FileIdentity, FolderBlobStore } from "./folder_store.ts";
 export { StoreChunkSource } from "./store_source.ts";
 export { SyncBlobStore } from "./sync_store.ts";
-export type { Blake3, Blake3Hasher } from "../crypto/blake3.ts";
+export type { Blake3, Blake3Hasher, Blake3Pieces, HashedPiece } from "../crypto/blake3.ts";
 export {
   BLOB_TRANSFER_PROTOCOL,
   type BlobService,

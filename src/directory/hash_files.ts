@@ -1,6 +1,6 @@
 /**
- * Reads and hashes many files, or large ones, on two threads: this one and a helper, each taking the next batch of
- * pieces when it is free. Without the helper this one does it all.
+ * Reads and hashes files; where there is much of them on two threads, this one and a helper, each taking the next
+ * batch of pieces when it is free. Without the helper this one does it all.
  *
  * @module
  */
@@ -25,8 +25,10 @@ const BATCH_PIECES = 256;
 const BATCH_BYTES = 8 * 1024 * 1024;
 /** Batches that the helper has: while it works on one, the next is there. */
 const BATCHES_AHEAD = 2;
-/** Work below which a helper is not worth its start, which takes some 40 ms. */
-const HELPED_FILES = 2000;
+/**
+ * Bytes below which a helper is not worth its start, some 40 ms, and its memory, some 20 MiB. Many small files are no
+ * reason: opening them costs more than hashing, and two threads that open files get little further than one.
+ */
 const HELPED_BYTES = 48 * 1024 * 1024;
 
 /** The module that the helper runs, whatever this one was compiled to. */
@@ -42,9 +44,7 @@ export interface HashFilesOptions {
   readonly blake3: Blake3;
   /** When to let the event loop turn. */
   readonly pacer: WorkPacer;
-  /** How much there is to do. */
-  readonly files: number;
-  /** Bytes in all. */
+  /** How many bytes there are in all. */
   readonly bytes: number;
   /** Is given every piece, in the order of `parts`: its number in `result`. */
   readonly onPiece: (part: FilePart, result: HashedBatch, index: number) => void;
@@ -89,11 +89,11 @@ class HashRun {
   #wake: (() => void) | undefined;
 
   constructor(parts: Iterable<FilePart>, options: HashFilesOptions) {
-    const { action, root, blake3, files, bytes } = options;
+    const { action, root, blake3, bytes } = options;
     this.#batches = batchesOf(root, parts);
     this.#options = options;
     this.#hasher = new PieceHasher(action, (bytes) => blake3.hash(bytes), blake3.pieces!);
-    if (files < HELPED_FILES && bytes < HELPED_BYTES) return;
+    if (bytes < HELPED_BYTES) return;
     this.#thread = startWorker(HELPER, {
       onMessage: (message) => this.#onAnswer(message as HashedBatch),
       onFailed: () => this.#onFailed(),
@@ -109,7 +109,8 @@ class HashRun {
       if (batch !== undefined) {
         await this.#hash(batch);
       } else if (this.#helped.length === 0) {
-        return;
+        // An abort that came with the last pieces counts.
+        return await pacer.pause();
       } else if (!this.#hasAnswered) {
         // It has not even begun: quicker done than waited for.
         this.#onFailed();

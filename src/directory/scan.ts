@@ -233,7 +233,7 @@ class Scan {
 
   /** For chunks that nobody takes: they are hashed wherever there is time. */
   async #hashedEntries(pieces: Blake3Pieces, pacer: WorkPacer): Promise<DirEntry[]> {
-    const { action, base, records, progress: { totalFiles, totalBytes } } = this;
+    const { action, base, records } = this;
     const entries: DirEntry[] = [];
     const addUntil = (end: WalkRecord | undefined) => {
       for (let record = records[entries.length]; record !== end; record = records[entries.length]) {
@@ -247,8 +247,7 @@ class Scan {
       root: base,
       blake3: this.hasher.blake3,
       pacer,
-      files: totalFiles,
-      bytes: totalBytes,
+      bytes: this.progress.totalBytes,
       onPiece: ({ file, offset }, result, index) => {
         const hash = hashOfPiece(result, index);
         const size = Math.min(CHUNK_SIZE, file.size - offset);

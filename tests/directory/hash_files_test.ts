@@ -1,25 +1,31 @@
 import assert from "node:assert/strict";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { MemoryBlobStore } from "../../src/blob/memory_store.ts";
+import { loadBlake3 } from "../../src/crypto/blake3.ts";
+import { hashFiles, partsOf } from "../../src/directory/hash_files.ts";
 import { scanDir, shareFolder, storeDir } from "../../src/directory/mod.ts";
+import { WorkPacer } from "../../src/directory/pacer.ts";
+import { walkTree } from "../../src/directory/walk.ts";
 import { SourceChangedError } from "../../src/errors.ts";
 import { encodeBlobRef } from "../../src/wire/blob_ref.ts";
 import { tempPermissions, withTempDir } from "../support/temp.ts";
 
-/** Enough small files that a helping thread is started, and large ones around the ends of chunks. */
+/** Small files, large ones around the ends of chunks, and one so large that a helping thread is started. */
 function makeManyFiles(root: string): void {
-  for (let i = 0; i < 2100; i++) {
+  for (let i = 0; i < 600; i++) {
     const folder = join(root, String(i % 30));
     if (i < 30) mkdirSync(folder);
     writeFileSync(join(folder, `f${i}`), new Uint8Array(i % 40).fill(i));
   }
-  for (const size of [4_194_303, 4_194_304, 4_194_305, 8_388_608, 13_000_001]) {
+  for (const size of [4_194_304, 4_194_305, 8_388_608]) {
     const bytes = Uint8Array.from({ length: 1021 }, (_, i) => i * size);
     const content = new Uint8Array(size);
     for (let at = 0; at < size; at += bytes.length) content.set(bytes.subarray(0, size - at), at);
     writeFileSync(join(root, `large${size}`), content);
   }
+  writeFileSync(join(root, "zeros"), "");
+  truncateSync(join(root, "zeros"), 48 * 2 ** 20 + 1);
 }
 
 /** With the helper, and without: its module may not be read. */
@@ -50,24 +56,28 @@ for (
   );
 }
 
-Deno.test("scanDir: a file that changes is noticed on either thread", {
+Deno.test("hash files: one that is not what was listed is noticed on either thread", {
   permissions: { ...tempPermissions, read: true },
 }, () =>
   withTempDir(async (temp) => {
-    for (const changed of ["0/f0", "9/f2079", "large4194305", "large13000001"]) {
-      const root = join(temp, changed.replace("/", "-"));
-      mkdirSync(root);
-      makeManyFiles(root);
-      let done = false;
-      const onProgress = () => {
-        if (!done) {
-          for (const name of ["1/f31", changed]) {
-            writeFileSync(join(root, name), "other content than before");
-          }
-        }
-        done = true;
-      };
-      await assert.rejects(scanDir(root, { onProgress }), SourceChangedError);
+    makeManyFiles(temp);
+    const pacer = new WorkPacer(undefined);
+    const { records } = await walkTree(temp, { action: "Test", pacer });
+    const files = records.filter(({ kind }) => kind === "file");
+    const blake3 = await loadBlake3();
+    for (const index of [0, 300, files.length - 1]) {
+      for (const lie of [{ mtimeMs: 1 }, { ino: 1 }, { size: files[index].size + 1 }]) {
+        const lying = files.with(index, { ...files[index], ...lie });
+        const work = hashFiles(partsOf(lying), {
+          action: "Test",
+          root: temp,
+          blake3,
+          pacer,
+          bytes: 1e9,
+          onPiece: () => {},
+        });
+        await assert.rejects(work, SourceChangedError);
+      }
     }
   }));
 
@@ -79,12 +89,12 @@ Deno.test("scanDir: what ends the work ends the helper", {
     const stop = new AbortController();
     const reason = new Error("enough");
     let calls = 0;
-    const onProgress = () => void (++calls === 1000 && stop.abort(reason));
+    const onProgress = () => void (++calls === 400 && stop.abort(reason));
     await assert.rejects(scanDir(temp, { signal: stop.signal, onProgress }), reason);
     const thrown = new Error("thrown");
     calls = 0;
     const throwing = () => {
-      if (++calls === 1500) throw thrown;
+      if (++calls === 500) throw thrown;
     };
     await assert.rejects(scanDir(temp, { onProgress: throwing }), thrown);
   }));
