@@ -121,6 +121,8 @@ export class Connection implements SessionEvents, PathContext, Timed {
   #resends = 0;
   #nextResend = Infinity;
   #refusals = 0;
+  /** Handshake packets sent, whichever side this is: of several nobody knows which one was answered (Karn). */
+  #sentHandshakes = 0;
   /** Initiations sent at once with a cookie since the last one in time. */
   #cookieAnswers = 0;
 
@@ -210,6 +212,7 @@ export class Connection implements SessionEvents, PathContext, Timed {
       return undefined;
     }
     this.#cookieAnswers = 0;
+    this.#sentHandshakes++;
     const delay = HANDSHAKE_RESENDS[this.#resends++];
     this.#nextResend = now + delay * (1 + HANDSHAKE_JITTER * this.owner.random());
     return this.#handshake!.packet;
@@ -228,6 +231,7 @@ export class Connection implements SessionEvents, PathContext, Timed {
     if (this.#cookieAnswers >= this.candidates.length) return false;
     if (!this.candidates.some((candidate) => sameAddress(candidate, from))) return false;
     this.#cookieAnswers++;
+    this.#sentHandshakes++;
     return true;
   }
 
@@ -267,6 +271,7 @@ export class Connection implements SessionEvents, PathContext, Timed {
     }
     this.#handshake = undefined;
     this.#start(result, from, now);
+    if (this.#sentHandshakes === 1) this.session!.onRoundTrip(now - this.startedAt, now);
     this.phase = "established";
     this.establishedAt = now;
     this.owner.onConnectionEstablished(this, now);
@@ -293,6 +298,10 @@ export class Connection implements SessionEvents, PathContext, Timed {
       // Given up before it began: not worth an incoming session, nor the standing one.
       if (plaintext[0] === FrameType.CONNECTION_CLOSE) return this.abandon();
       this.#confirmAt(from);
+      // The initiator sends its first packet as soon as it has the response; later ones tell nothing.
+      if (packetNumber === 0 && this.#sentHandshakes === 1) {
+        this.session!.onRoundTrip(now - this.startedAt, now);
+      }
       if (!this.owner.mayConfirm(this)) return this.#refuse(now);
       this.phase = "established";
       this.establishedAt = now;
@@ -364,6 +373,7 @@ export class Connection implements SessionEvents, PathContext, Timed {
 
   /** The response was sent (again), to `to`. */
   onResponseSent(to: SocketAddress): void {
+    this.#sentHandshakes++;
     if (this.#responseAddresses.some((address) => sameAddress(address, to))) return;
     if (this.#responseAddresses.length < MAX_RESPONSE_ADDRESSES) this.#responseAddresses.push(to);
   }
@@ -391,7 +401,7 @@ export class Connection implements SessionEvents, PathContext, Timed {
   /** See {@linkcode PathContext}. */
   onPathChange(path: SocketAddress, roundTrip: number | undefined): void {
     this.session!.onPathChange(path);
-    if (roundTrip !== undefined) this.session!.onRoundTrip(roundTrip);
+    if (roundTrip !== undefined) this.session!.onRoundTrip(roundTrip, this.session!.now);
   }
 
   /** See {@linkcode SessionEvents}. */

@@ -7,6 +7,9 @@
 
 import { FADING_IDLE_TIMEOUT } from "./config.ts";
 
+/** A probe time-out longer than this delays no sign of life. */
+const LONGEST_KEEP_ALIVE_FLOOR = 1_000;
+
 /** Idle time-out and keep-alive of one session. */
 export class Liveness {
   /** Whether another session with the peer has taken its place, and only open streams keep this one. */
@@ -48,18 +51,18 @@ export class Liveness {
     this.#keepAliveAt = now;
   }
 
-  /** When the session ends. @param pto current probe time-out: three of them always fit in. */
+  /** When the session ends. @param pto current probe time-out: three of them always fit in (RFC 9000 §10.1). */
   idleDeadline(pto: number): number {
-    return this.#idleSince + this.#period(pto);
+    return this.#idleSince + Math.max(this.idleTimeout, 3 * pto);
   }
 
-  /** When to ask for a sign of life. @param pto current probe time-out. */
+  /**
+   * When to ask for a sign of life: never so soon that a peer could make us ask all the time.
+   *
+   * @param pto current probe time-out. It may be long after a stall, which the peer's idle time-out knows nothing of.
+   */
   keepAliveDeadline(pto: number): number {
-    return Math.max(this.lastReceivedAt, this.#keepAliveAt) + this.#period(pto) / 3;
-  }
-
-  /** Never so short that a peer could make us ask all the time (RFC 9000 §10.1). */
-  #period(pto: number): number {
-    return Math.max(this.idleTimeout, 3 * pto);
+    const period = Math.max(this.idleTimeout / 3, Math.min(pto, LONGEST_KEEP_ALIVE_FLOOR));
+    return Math.max(this.lastReceivedAt, this.#keepAliveAt) + period;
   }
 }

@@ -40,8 +40,8 @@ export class SendGate {
   dueProbe(now: number): number | undefined {
     const { recovery } = this;
     const probe = this.mtu.probe(now);
-    // Only once the path is known to work.
-    if (probe === undefined || !recovery.rtt.sampled) return undefined;
+    // Only once the path is known to work, and the peer to have the keys.
+    if (probe === undefined || !recovery.rtt.sampled || recovery.largestAcked < 0) return undefined;
     // A probe may exceed the window, or it would never find room while that is full; but not the peer's socket.
     if (!recovery.isShortPath) return probe;
     return recovery.bytesInFlight + probe <= Math.max(recovery.window, probe) ? probe : undefined;

@@ -141,8 +141,8 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
    * Handshake or path validation took so long: the first sample of the path's round-trip time. The caller knows that
    * it is none of two attempts (Karn).
    */
-  onRoundTrip(sample: number): void {
-    this.recovery.onRoundTrip(sample, this.now);
+  onRoundTrip(sample: number, now: number): void {
+    this.recovery.onRoundTrip(sample, now);
   }
 
   /**

@@ -7,7 +7,8 @@ import {
   NotAuthorizedError,
   SessionReplacedError,
 } from "../../src/errors.ts";
-import { HALF_OPEN_TIMEOUT, MAX_HALF_OPEN } from "../../src/transport/config.ts";
+import type { RttEstimator } from "../../src/transport/rtt.ts";
+import { HALF_OPEN_TIMEOUT, MAX_ACK_DELAY, MAX_HALF_OPEN } from "../../src/transport/config.ts";
 import { InitiatorHandshake, tai64n } from "../../src/transport/handshake.ts";
 import { compareBytes, equalBytes, toHex } from "../../src/wire/bytes.ts";
 import { PacketType } from "../../src/wire/packet.ts";
@@ -64,6 +65,45 @@ Deno.test("handshake: one round trip, and the response is not longer than the in
     assert.deepEqual([moreInitiations.length, moreResponses.length], [0, 0]);
     assert.ok(response.datagram.length <= initiation.datagram.length);
   }
+});
+
+Deno.test("handshake: its round trip is the first sample on both sides, unless something was sent twice", () => {
+  const cases: [string, number | undefined, number | undefined, (s: Sighting, n: number) => boolean][] = [
+    ["nothing is lost", 40, 40, () => true],
+    ["the initiation is lost once", undefined, 40, ({ datagram }, n) => datagram[0] !== 1 || n > 1],
+    ["the response is lost once", undefined, undefined, ({ datagram }, n) => datagram[0] !== 2 || n > 1],
+    ["the first packet is lost", 40, undefined, ({ datagram }, n) => datagram[0] !== 4 || n > 1],
+  ];
+  for (const [name, ofInitiator, ofResponder, passes] of cases) {
+    const { network, server, client } = pair({}, {}, { delay: 20 });
+    const counts = [0, 0, 0, 0, 0];
+    network.tap = (s) => passes(s, ++counts[s.datagram[0]]);
+    const connection = client.connect(server);
+    const sampled = (rtt: RttEstimator) => rtt.sampled ? rtt.smoothed : undefined;
+    network.runUntil(() => connection.session !== undefined);
+    assert.equal(sampled(connection.session!.recovery.rtt), ofInitiator, name);
+    network.runUntil(() => server.incoming.length === 1);
+    assert.equal(sampled(server.incoming[0].session!.recovery.rtt), ofResponder, name);
+  }
+});
+
+Deno.test("handshake: under load its round trip is none of the path's", () => {
+  const { network, server, client } = pair({ limits: { cookieThreshold: 0 } });
+  const connection = client.connect(server);
+  network.runUntil(() => connection.session !== undefined);
+  assert.ok(!connection.session!.recovery.rtt.sampled);
+});
+
+Deno.test("close: right after the handshake it lingers for no more than three probe time-outs of that", () => {
+  const { network, server, client } = pair({}, {}, { delay: 2 });
+  const connection = client.connect(server);
+  network.runUntil(() => connection.session !== undefined);
+  const begin = network.now;
+  // The peer's goodbye, which would end it sooner, is lost.
+  network.link(server, client).cut = true;
+  connection.session!.close(0, "", begin);
+  network.runUntil(() => client.endpoint.isIdle);
+  assert.ok(network.now - begin <= 3 * (4 + 8 + MAX_ACK_DELAY), `${network.now - begin} ms`);
 });
 
 Deno.test("handshake: the responder sends no data before a valid packet came", () => {
@@ -230,13 +270,14 @@ Deno.test("handshake: a late packet of an earlier handshake does not take the se
   const { network, server, client } = pair();
   const first = client.connect(server);
   let held: Sighting | undefined;
+  // Before the first session's packets arrive, the client has another session.
   network.tap = (s) => {
-    if (s.datagram[0] !== PacketType.DATA || held !== undefined) return true;
-    held = s;
+    if (s.datagram[0] !== PacketType.DATA) return true;
+    if (client.sessionWith(server) !== first) return true;
+    held ??= s;
     return false;
   };
   network.runUntil(() => first.session !== undefined && held !== undefined);
-  // Before the first session's packet arrives, the client has another session.
   const second = client.connect(server);
   network.runUntil(() => second.session !== undefined && server.incoming.length > 0);
   const standing = server.sessionWith(client);
