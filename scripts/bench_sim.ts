@@ -100,12 +100,15 @@ const percent = (value: number): string => {
   const digits = value >= 0.0995 ? 1 : value >= 0.00995 ? 2 : 3;
   return (100 * value).toFixed(digits);
 };
-const row = (...cells: readonly (string | number)[]): string => `| ${cells.join(" | ")} |`;
+const row = (...cells: readonly (string | number)[]): readonly string[] => cells.map(String);
 const ratio = (value: number): string => value.toFixed(2);
 
-/** A table: head, alignment to the right, rows. */
-function table(head: readonly string[], rows: readonly string[]): string {
-  return [row(...head), row(...head.map(() => "--:")), ...rows].join("\n");
+/** A table whose columns are as wide as `deno fmt` makes them. */
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = head.map((name, i) => Math.max(name.length, ...rows.map((cells) => cells[i].length)));
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell, i) => cell.padStart(widths[i])).join(" | ")} |`;
+  return [line(head), line(widths.map((width) => `${"-".repeat(width - 1)}:`)), ...rows.map(line)].join("\n");
 }
 
 interface Options {
