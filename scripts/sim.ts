@@ -91,13 +91,13 @@ function runInWorker(worker: Worker, seed: number): Promise<WorldReport> {
   });
 }
 
-type Sums = Record<"milliseconds" | "datagrams" | "streams" | "bytes", number>;
+type Sums = Record<"milliseconds" | "datagrams" | "streams" | "bytes" | "messages", number>;
 
 /** Adds up what worlds were like. */
 class Summary {
   passed = 0;
   failed = 0;
-  readonly #sums: Sums = { milliseconds: 0, datagrams: 0, streams: 0, bytes: 0 };
+  readonly #sums: Sums = { milliseconds: 0, datagrams: 0, streams: 0, bytes: 0, messages: 0 };
   readonly #ends: Record<string, number> = {};
   #took = 0;
   #slowest: WorldReport = { seed: 0, took: 0 };
@@ -121,14 +121,16 @@ class Summary {
   }
 
   print(elapsed: number): void {
-    const { milliseconds, datagrams, streams, bytes } = this.#sums;
+    const { milliseconds, datagrams, streams, bytes, messages } = this.#sums;
     const worlds = this.passed + this.failed;
     const ends = Object.entries(this.#ends).map(([end, times]) => `${times} ${end}`).join(", ");
     console.log(
       `${worlds} worlds in ${(elapsed / 1000).toFixed(1)} s, ${(this.#took / worlds).toFixed(0)} ms each, ` +
         `slowest ${this.#slowest.seed} with ${this.#slowest.took.toFixed(0)} ms\n` +
         `${(milliseconds / 3_600_000).toFixed(1)} hours of virtual time, ${datagrams} datagrams, ` +
-        `${streams} streams, ${(bytes / 1e6).toFixed(0)} MB; ends of sessions in the storm: ${ends}\n` +
+        `${streams} streams with ${
+          (bytes / 1e6).toFixed(0)
+        } MB, ${messages} messages; ends of sessions in the storm: ${ends}\n` +
         `${this.passed} passed, ${this.failed} failed`,
     );
   }

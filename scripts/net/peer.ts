@@ -38,7 +38,7 @@ function report(line: Record<string, unknown>): void {
 }
 
 async function serveHawser(listen: string): Promise<void> {
-  const node = await MeshNode.start({ psk: PSK, listen, ...transport });
+  const node = await MeshNode.start({ psk: PSK, listen, transport });
   report({ id: encodeNodeId(node.id) });
   for await (const session of node.incoming()) {
     for await (const stream of session.streams()) await source().pipeTo(stream.writable);
@@ -46,7 +46,7 @@ async function serveHawser(listen: string): Promise<void> {
 }
 
 async function fetchHawser(at: string, id: string): Promise<void> {
-  await using node = await MeshNode.start({ psk: PSK, listen: "0.0.0.0:0", ...transport });
+  await using node = await MeshNode.start({ psk: PSK, listen: "0.0.0.0:0", transport });
   const session = await node.connect({ id: decodeNodeId(id), addresses: [at] });
   const stream = await session.openStream();
   await stream.writable.close();

@@ -17,12 +17,15 @@ const WORLDS = 30;
 Deno.test("worlds: every stream arrives or fails on both sides, no session dies in vain, nothing is left", () => {
   const ends = { closed: 0, replaced: 0, silent: 0, unreached: 0 };
   let bytes = 0;
+  let messages = 0;
   for (let seed = 1; seed <= WORLDS; seed++) {
     const result = runSeed(seed);
     bytes += result.bytes;
+    messages += result.messages;
     for (const end of Object.keys(ends) as (keyof typeof ends)[]) ends[end] += result.ends[end];
   }
   assert.ok(bytes > 1e6, `${bytes} bytes arrived`);
+  assert.ok(messages > 100, `${messages} datagrams arrived`);
   for (const [end, times] of Object.entries(ends)) {
     if (end !== "unreached") assert.ok(times > 0, `no session was ${end}`);
   }

@@ -136,6 +136,28 @@ Deno.test("stall: an event loop that stands still for seconds kills no session a
   }, { delay: 15, bandwidth: 1_000, queue: 10_000_000 });
 });
 
+Deno.test("stall: five seconds lose no session, whichever side stands still and however small its socket is", () => {
+  withSeeds(16, (network) => {
+    const socketBuffer = network.seed % 4 < 2 ? 20_000 : Infinity;
+    const server = network.node({ socketBuffer });
+    const client = network.node({ socketBuffer });
+    const stream = open(client.establish(server));
+    const writer = new Writer(stream, 3 * MIB);
+    network.runUntil(() => server.streams.length === 1);
+    const reader = new Reader(server.streams[0]);
+    const back = new Writer(server.streams[0], MIB);
+    const answers = new Reader(stream);
+    for (let i = 0; i < 3; i++) {
+      network.run(200 + 50 * network.seed);
+      (network.seed % 2 === 0 ? server : client).stall(5_000);
+    }
+    network.runUntil(() => writer.isDone && back.isDone, 60_000);
+    assert.deepEqual([reader.read, answers.read], [3 * MIB, MIB]);
+    assert.equal(client.ended.length + server.ended.length, 0);
+    assert.ok(client.sessionWith(server)!.session!.isOpen && server.sessionWith(client)!.session!.isOpen);
+  }, { delay: 15, bandwidth: 1_000, queue: 200_000 });
+});
+
 Deno.test("stall: longer than the idle time-out while the peer has kept on, the session lives", () => {
   const network = new SimNetwork(1);
   const server = network.node({ transport: { idleTimeout: 10_000, keepAlive: true } });

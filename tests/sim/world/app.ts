@@ -12,11 +12,13 @@ import type { SimNode } from "../node.ts";
 import { open } from "../traffic.ts";
 import { ReceiveEnd, SendEnd } from "./ends.ts";
 import type { Ledger, StreamEntry } from "./ledger.ts";
+import type { Messages } from "./messages.ts";
 import type { SessionWatch } from "./session_watch.ts";
 
 /** What an application needs of its world. */
 export interface AppWorld {
   readonly ledger: Ledger;
+  readonly messages: Messages;
   readonly watch: SessionWatch;
   /** Nobody takes any time any more. */
   readonly isCalm: boolean;
@@ -127,6 +129,7 @@ export class App {
       },
       onOvertaken: () => void this.#connecting.delete(peer),
       onStream: (stream) => this.#take(stream, connection, peer),
+      onDatagram: (bytes) => this.world.messages.receive(this, bytes),
       onEnd: (end) => {
         if (isCurrent()) this.#onEnd(connection, peer, end);
       },

@@ -5,7 +5,12 @@
  * @module
  */
 
-import { DEFAULT_TRANSPORT, type TransportOptions } from "../../../src/transport/config.ts";
+import {
+  DEFAULT_LIMITS,
+  DEFAULT_TRANSPORT,
+  type EndpointLimits,
+  type TransportOptions,
+} from "../../../src/transport/config.ts";
 import type { LinkOptions } from "../link.ts";
 import type { Prng } from "../prng.ts";
 import type { DirectionPlan } from "./ends.ts";
@@ -38,6 +43,8 @@ export interface Nature {
   /** Whether all nodes are on one machine: other packet sizes. */
   readonly isLoopback: boolean;
   readonly idleTimeout: number;
+  /** Datagrams that are sent. */
+  readonly messages: number;
   /** Longest stream. */
   readonly longest: number;
 }
@@ -56,6 +63,7 @@ export function drawNature(random: Prng): Nature {
       : random.pick([0.5, 5, 20, 60, 150]) * random.between(0.7, 1.3),
     isLoopback,
     idleTimeout: random.pick([3_000, 5_000, 10_000, 30_000, 30_000]),
+    messages: random.pick([0, 0, 30, 300]),
     longest: random.pick([20_000, 100_000, 300_000, 1_000_000]),
   };
 }
@@ -99,6 +107,7 @@ export function drawMtu(random: Prng, { isLoopback }: Nature): number {
 /** What differs between the nodes of a world. */
 export interface NodeNature {
   readonly transport: TransportOptions;
+  readonly limits: Partial<EndpointLimits>;
   readonly socketBuffer: number;
   readonly readTime: number;
 }
@@ -128,6 +137,10 @@ export function drawNode(random: Prng, { idleTimeout, isLoopback, delay }: Natur
         ? DEFAULT_TRANSPORT.maxConnectionWindow
         : connectionWindow * random.pick([1, 4]),
       maxStreams: usual ? DEFAULT_TRANSPORT.maxStreams : random.pick([1, 3, 10, 100]),
+    },
+    limits: {
+      cookieThreshold: random.chance(0.3) ? 0 : DEFAULT_LIMITS.cookieThreshold,
+      keyUpdatePackets: random.chance(0.4) ? random.pick([20, 100, 500]) : DEFAULT_LIMITS.keyUpdatePackets,
     },
     socketBuffer: random.chance(0.5) ? Infinity : receiveBuffer,
     readTime: random.chance(0.7) ? 0 : random.between(0.005, 0.1),

@@ -3,7 +3,8 @@
  * here: a session may end by silence only if
  *
  * 1. no packet of it was taken from the peer within the idle time-out;
- * 2. this side, if it had streams, went on asking: never silent for more than a third of the idle time-out;
+ * 2. this side, if it had streams, went on asking: never silent for more than a third of the idle time-out, or one
+ *    probe time-out where that is longer;
  * 3. whatever the peer took of these questions, it answered to where this side is, and all answers were lost.
  *
  * @module
@@ -155,7 +156,10 @@ export class SessionWatch implements Watcher {
     }
     if (end.code === ErrorCode.SESSION_REPLACED) {
       this.ends.replaced++;
-      return this.#begun.get(pairOf(app, peer))! > 1 ? undefined : "there is no other session";
+      if (this.#begun.get(pairOf(app, peer))! < 2) return "there is no other session";
+      // Where both connect at once, the session that is not kept ends when its streams have.
+      const isShared = this.#sides.get(remoteIndex)?.connection.session?.isOpen;
+      return hadStreams && isShared ? "streams were lost though both sides had it" : undefined;
     }
     if (end.code !== ErrorCode.IDLE_TIMEOUT) return "nobody closed it";
     this.ends.silent++;
@@ -177,7 +181,10 @@ export class SessionWatch implements Watcher {
     if (hadStreams && !hasStalled) {
       const hasAsked = side.silentSince === lastReceivedAt;
       const gap = hasAsked ? Math.max(side.longestGap, now - side.askedAt) : now - lastReceivedAt;
-      if (gap > idleTimeout / 3 + GAP_SLACK) return `it asked for no sign of life for ${Math.round(gap)} ms`;
+      const { rtt, peerMaxAckDelay } = connection.session!.recovery;
+      if (gap > Math.max(idleTimeout / 3, rtt.pto(peerMaxAckDelay)) + GAP_SLACK) {
+        return `it asked for no sign of life for ${Math.round(gap)} ms`;
+      }
     }
     const owes = other?.owesSince;
     if (owes === undefined || now - owes < ANSWER_TIME || peer.node.stalledAt > owes) return undefined;

@@ -14,6 +14,7 @@ import { Prng } from "../prng.ts";
 import { App, type AppWorld } from "./app.ts";
 import { checkBounds, checkNothingLeft, checkStreams } from "./bounds.ts";
 import { describe, Ledger } from "./ledger.ts";
+import { Messages } from "./messages.ts";
 import { drawDirection, drawNature, drawNode, type Nature } from "./nature.ts";
 import { SessionWatch } from "./session_watch.ts";
 import { Weather } from "./weather.ts";
@@ -28,6 +29,8 @@ export interface WorldResult {
   readonly streams: number;
   /** Bytes that readers got. */
   readonly bytes: number;
+  /** Unreliable datagrams that arrived. */
+  readonly messages: number;
   /** Ends of sessions by kind. */
   readonly ends: SessionWatch["ends"];
 }
@@ -59,6 +62,7 @@ export class World implements AppWorld {
   readonly nature: Nature;
   readonly network: SimNetwork;
   readonly ledger = new Ledger();
+  readonly messages = new Messages();
   readonly watch = new SessionWatch();
   readonly apps: App[] = [];
   /** Told what happens. */
@@ -94,6 +98,7 @@ export class World implements AppWorld {
     const weather = new Weather(network, this.apps, nature, this.#random.fork(), (text) => this.note(text));
     this.#connectAtFirst();
     this.#orderStreams();
+    this.#sendMessages();
     // What the weather rounds up is over, too.
     this.#passTime(nature.storm + 2);
     this.isCalm = true;
@@ -145,6 +150,14 @@ export class World implements AppWorld {
     for (let i = 0; i < this.nature.streams; i++) {
       const [opener, acceptor] = this.#pick(this.#pairs);
       this.network.after(this.#traffic.between(0, this.nature.storm), () => this.#order(opener, acceptor));
+    }
+  }
+
+  #sendMessages(): void {
+    for (let i = 0; i < this.nature.messages; i++) {
+      const [from, to] = this.#pick(this.#pairs);
+      const at = this.#traffic.between(0, this.nature.storm);
+      this.network.after(at, () => this.messages.send(from, to, this.#traffic));
     }
   }
 
@@ -208,16 +221,22 @@ export class World implements AppWorld {
     this.watch.isClosing = true;
     const atOnce = this.#traffic.chance(0.5);
     for (const app of this.apps) {
-      for (const peer of this.apps) {
-        if (peer === app || app.sessionWith(peer) === undefined) continue;
-        if (!atOnce) app.close(peer, END_CODE);
-      }
       if (atOnce) app.node.endpoint.closeAll(END_CODE, "node closed", app.node.now);
+      else for (const peer of this.apps) this.#closeAllWith(app, peer);
       app.node.flush();
     }
     this.#passTime(this.#longestSilence + SMALL_STREAM);
     this.network.settle(this.#longestSilence);
     checkNothingLeft(this.apps);
+  }
+
+  /** Two nodes that connect to each other at once may have two sessions for a while. */
+  #closeAllWith(app: App, peer: App): void {
+    if (app === peer) return;
+    for (let sessions = 0; app.sessionWith(peer) !== undefined; sessions++) {
+      if (sessions === 2) throw new Error(`${app.name} has more than two sessions with ${peer.name}`);
+      app.close(peer, END_CODE);
+    }
   }
 
   /** Idle time-outs and probe time-outs of a session of this world are no longer. */
@@ -270,6 +289,7 @@ export class World implements AppWorld {
       datagrams,
       streams: ledger.entries.filter(({ sessions }) => sessions.length > 0).length,
       bytes: received.reduce((sum, end) => sum + (end?.read ?? 0), 0),
+      messages: this.messages.received,
       ends: this.watch.ends,
     };
   }
