@@ -45,6 +45,7 @@ function report(node: MeshNode, ms?: number): void {
   const [lost, sent] = [counters.packetsLost, counters.datagramsSent];
   const told: Report = { driver, ms, cpu: (user + system) / 1e6, lost, sent };
   console.log(JSON.stringify(told));
+  process.stdin.resume();
 }
 
 async function send(): Promise<void> {
@@ -66,7 +67,7 @@ async function send(): Promise<void> {
   pump();
   await session.closed;
   report(node);
-  await node.close();
+  process.stdin.once("end", () => void node.close());
 }
 
 async function receive(): Promise<void> {
@@ -79,7 +80,9 @@ async function receive(): Promise<void> {
   let received = 0;
   await new Promise<void>((resolve) => {
     stream.onReadable = () => {
-      for (let piece = stream.read(); piece !== undefined; piece = stream.read()) received += piece.length;
+      for (let piece = stream.readView(); piece !== undefined; piece = stream.readView()) {
+        received += piece.length;
+      }
       if (stream.ended) resolve();
     };
   });
@@ -87,7 +90,7 @@ async function receive(): Promise<void> {
   if (received !== Number(option("mib", "1024")) * MIB) throw new Error(`received ${received} bytes`);
   await session.close();
   report(node, ms);
-  await node.close();
+  process.stdin.once("end", () => void node.close());
 }
 
 /** This script in another role, as a process of its own. */
@@ -109,7 +112,7 @@ class Side {
       process.execPath,
       [...flags, ...profile, script, "--role", role, ...options, ...args],
       {
-        stdio: ["ignore", "pipe", "inherit"],
+        stdio: ["pipe", "pipe", "inherit"],
       },
     );
     this.#lines = createInterface({ input: this.#child.stdout! })[Symbol.asyncIterator]();
@@ -131,6 +134,7 @@ class Side {
   /** Waits a second for its end, then brings it about. */
   async end(): Promise<void> {
     if (this.#child.exitCode !== null) return;
+    this.#child.stdin!.end();
     const timer = setTimeout(() => this.#child.kill("SIGKILL"), 1000);
     await new Promise((resolve) => this.#child.once("exit", resolve));
     clearTimeout(timer);

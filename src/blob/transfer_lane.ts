@@ -67,7 +67,7 @@ export class TransferLane {
     readonly bulk: boolean,
     readonly handler: LaneHandler,
   ) {
-    this.#reader = new MessageReader(() => stream.read(), MAX_HEADER_LENGTH);
+    this.#reader = new MessageReader(() => stream.readView(), MAX_HEADER_LENGTH);
     stream.onReadable = () => this.#onReadable();
   }
 
@@ -134,6 +134,7 @@ export class TransferLane {
           : error as Error,
       );
     }
+    this.#reader.keepRest();
     if (this.#over) return;
     if (this.stream.error !== undefined) this.#fail(this.#streamError(this.stream.error));
     else if (this.stream.ended) {

@@ -65,6 +65,12 @@ export class MessageReader {
     }
   }
 
+  /** The piece read last is valid no longer: what is left of it is copied. */
+  keepRest(): void {
+    this.#piece = this.#piece.slice(this.#at);
+    this.#at = 0;
+  }
+
   /** At most `limit` raw bytes, as a view; `undefined` when none are there. */
   raw(limit: number): Uint8Array | undefined {
     if (this.#at === this.#piece.length) {

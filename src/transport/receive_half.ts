@@ -28,7 +28,7 @@ const MAX_BLOCK = 64 * 1024;
 const MIN_BLOCK = 512;
 /** Share of what was received that a block is. */
 const BLOCK_SHARE: number = 1 / 8;
-/** Pieces from this size on get an array of their own. */
+/** Pieces from this size on get an array of their own, or none if they are read at once. */
 const OWN_ARRAY = 16 * 1024;
 
 /** Receive state of one stream. */
@@ -47,6 +47,8 @@ export class ReceiveHalf {
   highest = 0;
 
   readonly #queue = new Fifo<Uint8Array>();
+  /** A large piece, the newest, that is the caller's again after {@linkcode ReceiveHalf.settle}. */
+  #borrowed: Uint8Array | undefined;
   /** Where pieces are gathered: read up to the begin, filled up to the end. */
   #block: Uint8Array | undefined;
   #blockBegin = 0;
@@ -79,7 +81,8 @@ export class ReceiveHalf {
   }
 
   /**
-   * Takes a STREAM frame; with `copyOut` its bytes are copied before they are kept. Returns by how much the highest
+   * Takes a STREAM frame; with `copyOut` its bytes are the caller's again once it called {@linkcode ReceiveHalf.settle},
+   * and copied if they are still kept then. Returns by how much the highest
    * offset rose; `undefined` when the budget has no room for another piece: then nothing was taken, and the packet is
    * to be treated as not received. Throws {@linkcode ProtocolError} on a breach of flow control or of the final size.
    */
@@ -119,7 +122,29 @@ export class ReceiveHalf {
 
   /** Next piece in order, or `undefined`. The caller owns it and gives credit through {@linkcode ReceiveHalf.window}. */
   read(): Uint8Array | undefined {
-    const piece = this.#queue.shift() ?? this.#takeGathered();
+    this.settle();
+    return this.#taken(this.#queue.shift() ?? this.#takeGathered());
+  }
+
+  /** As {@linkcode ReceiveHalf.read}, but the piece may be valid during the stream's callback only: no copy is made. */
+  readView(): Uint8Array | undefined {
+    let piece = this.#queue.shift() ?? this.#takeGathered();
+    if (piece === undefined) {
+      piece = this.#borrowed;
+      this.#borrowed = undefined;
+    }
+    return this.#taken(piece);
+  }
+
+  /** The bytes given to {@linkcode ReceiveHalf.receive} will be the caller's again: what nobody read is copied. */
+  settle(): void {
+    const bytes = this.#borrowed;
+    if (bytes === undefined) return;
+    this.#borrowed = undefined;
+    this.#pushAfterGathered(bytes.slice());
+  }
+
+  #taken(piece: Uint8Array | undefined): Uint8Array | undefined {
     if (piece === undefined) return undefined;
     this.#queued -= piece.length;
     if (this.#queued === 0 && this.state === "data_recvd") this.state = "data_read";
@@ -154,6 +179,7 @@ export class ReceiveHalf {
   abandon(): void {
     if (!this.terminal && this.state !== "data_recvd") this.state = "reset_read";
     this.stopPending = this.creditPending = false;
+    this.settle();
     this.#dropSegments();
   }
 
@@ -220,12 +246,18 @@ export class ReceiveHalf {
   }
 
   #deliver(bytes: Uint8Array, copyOut: boolean): void {
+    this.settle();
     this.#delivered += bytes.length;
     this.#queued += bytes.length;
-    if (copyOut && bytes.length < OWN_ARRAY) return this.#gather(bytes);
+    if (!copyOut) this.#pushAfterGathered(bytes);
+    else if (bytes.length < OWN_ARRAY) this.#gather(bytes);
+    else this.#borrowed = bytes;
+  }
+
+  #pushAfterGathered(bytes: Uint8Array): void {
     const before = this.#takeGathered();
     if (before !== undefined) this.#queue.push(before);
-    this.#queue.push(copyOut ? bytes.slice() : bytes);
+    this.#queue.push(bytes);
   }
 
   #gather(bytes: Uint8Array): void {
@@ -283,7 +315,7 @@ export class ReceiveHalf {
 
   #dropAll(): void {
     this.#queue.clear();
-    this.#block = undefined;
+    this.#block = this.#borrowed = undefined;
     this.#queued = 0;
     this.#dropSegments();
   }

@@ -93,6 +93,13 @@ export class Stream implements StreamHeader {
     return piece;
   }
 
+  /** As {@linkcode Stream.read}, but the piece may be valid during `onReadable` only: for what uses it up there. */
+  readView(): Uint8Array | undefined {
+    const piece = this.receiving.readView();
+    if (piece !== undefined) this.owner.onStreamRead(this, piece.length);
+    return piece;
+  }
+
   /** Whether the peer ended its direction and everything was read. */
   get ended(): boolean {
     return this.receiving.ended;

@@ -163,9 +163,11 @@ export class StreamSet implements StreamOwner {
     if (rise === undefined) return false;
     this.#countReceived(rise);
     if (stream.receiving.stopCode !== undefined) this.#consume(stream.receiving.takeUnreadCredit());
-    if (stream.headerBytes !== undefined && !this.#readHeader(stream)) return true;
-    stream.tell(stream.onReadable);
-    this.#removeIfDone(stream);
+    if (stream.headerBytes === undefined || this.#readHeader(stream)) {
+      stream.tell(stream.onReadable);
+      this.#removeIfDone(stream);
+    }
+    stream.receiving.settle();
     return true;
   }
 

@@ -142,6 +142,32 @@ Deno.test("receive half: a flood of tiny pieces in order costs their bytes, not 
   assert.ok(memory <= 115_000, `${memory} bytes held`);
 });
 
+Deno.test("receive half: a large piece is lent while it arrives, and kept as a copy afterwards", () => {
+  const { half } = make();
+  const packet = new Uint8Array(40_000);
+  packet.set(pattern(1, 0, 40_000));
+  half.receive(0, packet, false, true);
+  assert.equal(half.readView(), packet, "no copy for who reads at once");
+  assert.equal(half.readable, 0);
+  packet.set(pattern(1, 40_000, 40_000));
+  half.receive(40_000, packet, false, true);
+  half.settle();
+  packet.set(pattern(1, 80_000, 40_000));
+  half.receive(80_000, packet.subarray(0, 100), false, true);
+  half.receive(80_100, packet.subarray(100), false, true);
+  // Somebody else's read makes it the reader's own.
+  const pieces = [half.readView()!, half.read()!, half.read()!];
+  packet.fill(0);
+  assert.deepEqual(concatBytes(pieces), pattern(1, 40_000, 80_000));
+  // The end of the session comes in the middle of a packet.
+  packet.set(pattern(1, 120_000, 40_000));
+  half.receive(120_000, packet, true, true);
+  half.abandon();
+  packet.fill(0);
+  assert.deepEqual(readAll(half), pattern(1, 120_000, 40_000));
+  assert.ok(half.ended);
+});
+
 Deno.test("receive half: a lone short message costs what it is long", () => {
   const { half } = make();
   half.receive(0, new Uint8Array(61_440).subarray(7, 17), false, true);
