@@ -262,9 +262,9 @@ export class FileBlobStore extends SyncBlobStore {
   }
 
   /** As {@linkcode SyncBlobStore.read}. */
-  protected override read(key: string, offset: number, length: number): Uint8Array {
+  protected override read(key: string, offset: number, length: number, into?: Uint8Array): Uint8Array {
     const place = this.#index.get(key)!;
-    return this.#log.read(place.pack, place.offset, offset, length);
+    return this.#log.read(place.pack, place.offset, offset, length, into);
   }
 
   /** As {@linkcode SyncBlobStore.keys}. */

@@ -135,8 +135,13 @@ export class PackLog {
   }
 
   /** Reads part of a record's blob. */
-  read(pack: Pack, offset: number, start: number, length: number): Uint8Array {
-    const bytes = new Uint8Array(length);
+  read(
+    pack: Pack,
+    offset: number,
+    start: number,
+    length: number,
+    bytes: Uint8Array = new Uint8Array(length),
+  ): Uint8Array {
     const position = offset + RECORD_HEADER_LENGTH + start;
     const count = this.#files.read(this.#fd(pack), pack.name, bytes, length, position);
     if (count < length) {

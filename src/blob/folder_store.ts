@@ -129,15 +129,23 @@ export class FolderBlobStore extends SyncBlobStore {
   }
 
   /** As {@linkcode SyncBlobStore.read}. */
-  protected override read(key: string, offset: number, length: number): Uint8Array {
+  protected override read(
+    key: string,
+    offset: number,
+    length: number,
+    into: Uint8Array = new Uint8Array(length),
+  ): Uint8Array {
     const bytes = this.#memory.get(key);
-    if (bytes !== undefined) return bytes.slice(offset, offset + length);
+    if (bytes !== undefined) {
+      into.set(bytes.subarray(offset, offset + length));
+      return into;
+    }
     const chunk = this.#index.find(key)!;
     // A file that is read in one go is closed at once; one of many parts stays open for the next.
     const isWhole = length === this.#index.identity(chunk.file).size;
     const fd = isWhole ? this.#openFile(chunk.file) : this.#open.get(chunk.file);
     try {
-      return this.#readFile(fd, chunk.file, chunk.offset + offset, length);
+      return this.#readFile(fd, chunk.file, chunk.offset + offset, into);
     } catch (error) {
       if (!isWhole) this.#open.drop(chunk.file);
       throw error;
@@ -157,13 +165,12 @@ export class FolderBlobStore extends SyncBlobStore {
     return false;
   }
 
-  #readFile(fd: number, file: number, position: number, length: number): Uint8Array {
+  #readFile(fd: number, file: number, position: number, bytes: Uint8Array): Uint8Array {
     const path = this.#path(file);
-    const bytes = new Uint8Array(length);
     try {
       let done = 0;
-      while (done < length) {
-        const count = readSync(fd, bytes, done, length - done, position + done);
+      while (done < bytes.length) {
+        const count = readSync(fd, bytes, done, bytes.length - done, position + done);
         if (count === 0) throw new SourceChangedError(path, `it ends at ${position + done}`);
         done += count;
       }

@@ -112,8 +112,11 @@ export class MemoryBlobStore extends SyncBlobStore {
   }
 
   /** As {@linkcode SyncBlobStore.read}. */
-  protected override read(key: string, offset: number, length: number): Uint8Array {
-    return this.#blobs.get(key)!.slice(offset, offset + length);
+  protected override read(key: string, offset: number, length: number, into?: Uint8Array): Uint8Array {
+    const bytes = this.#blobs.get(key)!;
+    if (into === undefined) return bytes.slice(offset, offset + length);
+    into.set(bytes.subarray(offset, offset + length));
+    return into;
   }
 
   /** As {@linkcode SyncBlobStore.keys}. */

@@ -116,8 +116,9 @@ export interface SyncReadableStore {
   /** Size in bytes, `undefined` when absent. */
   sizeSync(hash: Uint8Array): number | undefined;
   /**
-   * Reads `length` bytes at `offset` into a new or owned array that the store does not touch again. Throws as
-   * {@linkcode BlobStore.get} does, but does not verify the hash: the receiver does.
+   * Reads `length` bytes at `offset` into the beginning of `into`, or where that is missing or too short into a new
+   * array; the store does not touch either again. Throws as {@linkcode BlobStore.get} does, but does not verify the
+   * hash: the receiver does.
    */
-  readSync(hash: Uint8Array, offset: number, length: number): Uint8Array;
+  readSync(hash: Uint8Array, offset: number, length: number, into?: Uint8Array): Uint8Array;
 }

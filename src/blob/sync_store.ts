@@ -48,8 +48,8 @@ export abstract class SyncBlobStore implements BlobStore, SyncReadableStore {
 
   /** Size of a blob, `undefined` when absent. */
   protected abstract sizeOf(key: string): number | undefined;
-  /** Reads part of a blob that is there, after the range was checked, into a new array. */
-  protected abstract read(key: string, offset: number, length: number): Uint8Array;
+  /** Reads part of a blob that is there, after the range was checked, into `into` if it is given, or a new array. */
+  protected abstract read(key: string, offset: number, length: number, into?: Uint8Array): Uint8Array;
   /** Every address, as far as the store is concerned in any order; safe against changes while it is walked. */
   protected abstract keys(): Iterable<string>;
   /** Whether `gc` must leave the blob. */
@@ -74,14 +74,15 @@ export abstract class SyncBlobStore implements BlobStore, SyncReadableStore {
   }
 
   /** As {@linkcode SyncReadableStore.readSync}. */
-  readSync(hash: Uint8Array, offset: number, length: number): Uint8Array {
+  readSync(hash: Uint8Array, offset: number, length: number, into?: Uint8Array): Uint8Array {
     const key = this.keyOf("Read blob", hash);
     const size = this.sizeOf(key);
     if (size === undefined) {
       throw new BlobNotFoundError(`Read blob: ${keyHex(key)} is not in ${this.label}`, keyHex(key));
     }
     checkRange(offset, length, size);
-    return this.read(key, offset, length);
+    const room = into !== undefined && into.length >= length ? into.subarray(0, length) : undefined;
+    return this.read(key, offset, length, room);
   }
 
   // --- BlobStore ---

@@ -20,12 +20,17 @@ import {
   type TransferControl,
   type TransferHeader,
 } from "../wire/transfer_message.ts";
+import { BufferPool } from "./buffer_pool.ts";
 import type { BlobRange, BlobStore, SyncReadableStore } from "./store.ts";
 
 /** Protocol number of blob transfer streams, the original's. */
 export const BLOB_TRANSFER_PROTOCOL = 0x1100;
 /** Bytes read from the store at a time: enough to fill several datagrams, few enough to keep the event loop quick. */
 const READ_SIZE = 256 * 1024;
+/** Shorter reads are not worth a buffer of that size. */
+const POOLED_READ = 64 * 1024;
+/** Buffers kept for the next reads: what a fast path has in flight. */
+const MAX_POOLED = 64;
 /** The same for stores that answer later, where each read may be a round trip. */
 const ASYNC_READ_SIZE = 1024 * 1024;
 
@@ -67,13 +72,14 @@ export function serveBlobs(
 ): BlobService {
   const { maxStreamsPerPeer = 16 } = options;
   const streams = new Map<Session, number>();
+  const pool = new BufferPool(READ_SIZE, MAX_POOLED);
   const unserve = node.serve(BLOB_TRANSFER_PROTOCOL, (stream, session) => {
     const open = streams.get(session) ?? 0;
     if (open >= maxStreamsPerPeer) {
       return refuseStream(stream.transport, "BUSY", `more than ${maxStreamsPerPeer} streams`);
     }
     streams.set(session, open + 1);
-    new ServedStream(stream.transport, session, store, options, () => {
+    new ServedStream(stream.transport, session, store, options, pool, () => {
       const left = streams.get(session)! - 1;
       if (left === 0) streams.delete(session);
       else streams.set(session, left);
@@ -120,6 +126,7 @@ class ServedStream {
     readonly session: Session,
     readonly store: BlobStore & Partial<SyncReadableStore>,
     readonly options: ServeBlobsOptions,
+    readonly pool: BufferPool,
     readonly onOver: () => void,
   ) {
     this.#reader = new MessageReader(() => stream.read(), MAX_CONTROL_LENGTH);
@@ -206,13 +213,17 @@ class ServedStream {
     const { hash, at, end } = answer;
     if (at === end) return this.#sent(answer, new Uint8Array());
     if (!this.#readsAtOnce) return this.#later(this.#sendPieceLater(answer));
+    const length = Math.min(READ_SIZE, end - at);
+    const buffer = length >= POOLED_READ ? this.pool.take() : undefined;
+    const onReleased = buffer === undefined ? undefined : () => this.pool.give(buffer);
     let piece: Uint8Array;
     try {
-      piece = this.store.readSync!(hash, at, Math.min(READ_SIZE, end - at));
+      piece = this.store.readSync!(hash, at, length, buffer);
     } catch (error) {
+      onReleased?.();
       return this.#unreadable(answer, error as Error);
     }
-    this.#sent(answer, piece);
+    this.#sent(answer, piece, onReleased);
   }
 
   async #sendPieceLater(answer: Answer): Promise<void> {
@@ -227,9 +238,9 @@ class ServedStream {
     else this.#sent(answer, piece);
   }
 
-  #sent(answer: Answer, piece: Uint8Array): void {
+  #sent(answer: Answer, piece: Uint8Array, onReleased?: () => void): void {
     if (isBegin(answer)) this.#write({ kind: "found", totalLength: BigInt(answer.total) });
-    this.stream.write(piece);
+    this.stream.write(piece, onReleased);
     answer.at += piece.length;
     if (answer.at < answer.end) return;
     this.#answer = undefined;

@@ -27,6 +27,7 @@ export interface SendSlice {
 interface Part {
   readonly offset: number;
   readonly bytes: Uint8Array;
+  readonly onReleased?: () => void;
 }
 
 /** Send state of one stream. */
@@ -83,12 +84,12 @@ export class SendHalf {
   }
 
   /**
-   * Takes over `bytes`; the caller does not touch them again. What is written after {@linkcode SendHalf.finish} or a
-   * reset goes nowhere.
+   * Takes over `bytes`; the caller does not touch them again, or not before `onReleased` is called because they have
+   * arrived. What is written after {@linkcode SendHalf.finish} or a reset goes nowhere.
    */
-  write(bytes: Uint8Array): void {
+  write(bytes: Uint8Array, onReleased?: () => void): void {
     if (bytes.length === 0 || this.#finished || this.state !== "send") return;
-    this.#parts.push({ offset: this.#written, bytes });
+    this.#parts.push({ offset: this.#written, bytes, onReleased });
     this.#written += bytes.length;
   }
 
@@ -220,7 +221,9 @@ export class SendHalf {
 
   #release(): void {
     let done = 0;
-    while (done < this.#parts.size && this.#endOf(done) <= this.#ackedBelow) done++;
+    while (done < this.#parts.size && this.#endOf(done) <= this.#ackedBelow) {
+      this.#parts.at(done++).onReleased?.();
+    }
     if (done === 0) return;
     this.#parts.drop(done);
     this.#cursor = Math.max(0, this.#cursor - done);

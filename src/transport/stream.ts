@@ -68,10 +68,13 @@ export class Stream implements StreamHeader {
     return this.readError ?? this.writeError;
   }
 
-  /** Hands over `bytes` to be sent; they are not to be changed afterwards. Throws {@linkcode Stream.writeError}. */
-  write(bytes: Uint8Array): void {
+  /**
+   * Hands over `bytes` to be sent; they are not to be changed afterwards, or not before `onReleased` is called: they
+   * have arrived then. It is not when the stream ends early. Throws {@linkcode Stream.writeError}.
+   */
+  write(bytes: Uint8Array, onReleased?: () => void): void {
     if (this.writeError !== undefined) throw this.writeError;
-    this.sending.write(bytes);
+    this.sending.write(bytes, onReleased);
     this.owner.onStreamWritten(this);
   }
 

@@ -171,6 +171,11 @@ export function testBlobStore(
     assert.equal(store.sizeSync(hash), bytes.length);
     assert.deepEqual(store.readSync(hash, 0, bytes.length), bytes);
     assert.deepEqual(store.readSync(hash, 65_535, 65_537), bytes.slice(65_535, 131_072));
+    const into = new Uint8Array(70_000).fill(7);
+    assert.equal(store.readSync(hash, 65_535, 65_537, into).buffer, into.buffer);
+    assert.deepEqual(into.slice(0, 65_537), bytes.slice(65_535, 131_072));
+    assert.ok(into.subarray(65_537).every((byte) => byte === 7));
+    assert.deepEqual(store.readSync(hash, 0, 70_001, into), bytes.slice(0, 70_001));
     assert.throws(() => store.readSync(hash, 1, bytes.length), InvalidArgumentError);
     assert.equal(store.sizeSync(absent), undefined);
     assert.throws(() => store.readSync(absent, 0, 0), { name: "BlobNotFoundError" });

@@ -156,3 +156,25 @@ Deno.test("send half: many small writes are released in time that does not grow 
   }
   assert.equal(half.buffered, 0);
 });
+
+Deno.test("send half: bytes are released when all of them have arrived, and not before", () => {
+  const half = new SendHalf(INFINITE);
+  const released: string[] = [];
+  half.write(new Uint8Array(10), () => released.push("first"));
+  half.write(new Uint8Array(10), () => released.push("second"));
+  const slices = [4, 12, 4].map((room) => {
+    const slice = half.next(room, INFINITE)!;
+    half.onSent(slice);
+    return slice;
+  });
+  half.onAcked(slices[1].offset, slices[1].length, false);
+  assert.deepEqual(released, []);
+  half.onLost(slices[0].offset, slices[0].length, false);
+  const again = half.next(100, INFINITE)!;
+  half.onSent(again);
+  half.onAcked(again.offset, again.length, false);
+  assert.deepEqual(released, ["first"]);
+  half.onAcked(slices[2].offset, slices[2].length, false);
+  half.onAcked(slices[2].offset, slices[2].length, false);
+  assert.deepEqual(released, ["first", "second"]);
+});
