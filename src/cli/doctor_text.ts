@@ -48,7 +48,7 @@ export function showDiagnosis(
   for (const transfer of transfers) showTransfer(transfer, output);
   output.line();
   if (advice.length === 0) {
-    output.line("Nothing here stands in the way of a faster transfer.");
+    output.line("Nothing that can be changed here would make it faster.");
     return;
   }
   output.line("What would help:");
