@@ -8,6 +8,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import ts from "typescript";
+import { lineMap } from "./source_maps.ts";
 
 /** What every compilation uses: the newest language that Node 20 runs. `using` is lowered, nothing else is. */
 const OPTIONS: ts.CompilerOptions = {
@@ -60,7 +61,7 @@ export function compile(
       },
     );
     write(join(to, replaceEnding(file, ".js")), outputText);
-    write(join(to, replaceEnding(file, ".js.map")), sourceMapText!);
+    write(join(to, replaceEnding(file, ".js.map")), lineMap(sourceMapText!));
   }
 }
 
