@@ -4,19 +4,19 @@ import { log } from "../../src/runtime/logging.ts";
 
 Deno.test("log: messages reach the application's LogTape, in order", async () => {
   const records: LogRecord[] = [];
-  const all = new Promise<void>((resolve) =>
-    configure({
-      sinks: {
-        test: (record) => {
-          if (records.push(record) === 3) resolve();
-        },
+  let heard: () => void;
+  const all = new Promise<void>((resolve) => heard = resolve);
+  await configure({
+    sinks: {
+      test: (record) => {
+        if (records.push(record) === 3) heard();
       },
-      loggers: [
-        { category: "hawser", lowestLevel: "info", sinks: ["test"] },
-        { category: ["logtape", "meta"], lowestLevel: "warning", sinks: [] },
-      ],
-    })
-  );
+    },
+    loggers: [
+      { category: "hawser", lowestLevel: "info", sinks: ["test"] },
+      { category: ["logtape", "meta"], lowestLevel: "warning", sinks: [] },
+    ],
+  });
   log("mesh", "debug", "below the level");
   log("mesh", "info", "first");
   log("blob", "warn", "{what} failed", { what: "second" });
