@@ -11,6 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { packageSources } from "./build_npm.ts";
 import { filesBelow } from "./compile_node.ts";
 import { buildTests } from "./node_test_build.ts";
 import type { FileResult } from "./node_test_runner.ts";
@@ -108,6 +109,13 @@ function testsIn(file: string): number {
   return readFileSync(join(ROOT, file), "utf8").match(/^\s*Deno\.test\(/gm)?.length ?? 0;
 }
 
+/** The examples in doc comments: Deno runs each as a test. */
+function docExamples(): number {
+  const count = (file: string) =>
+    readFileSync(join(ROOT, file), "utf8").match(/^ *\* *```ts$/gm)?.length ?? 0;
+  return packageSources().reduce((sum, file) => sum + count(file), 0);
+}
+
 async function main(args: string[]): Promise<number> {
   const { versions, rest: parts } = takeVersions(args);
   // Tests of both runtimes at once are another task's: test:e2e.
@@ -117,7 +125,11 @@ async function main(args: string[]): Promise<number> {
   const isLeftOut = (file: string) => LEFT_OUT.some((entry) => !entry.test && file.startsWith(entry.file));
   const files = all.filter((file) => !isLeftOut(file));
   const whole = all.filter(isLeftOut);
-  const inWhole = whole.reduce((sum, file) => sum + testsIn(file), 0);
+  const examples = parts.length === 0 ? docExamples() : 0;
+  const inWhole = whole.reduce((sum, file) => sum + testsIn(file), examples);
+  if (examples > 0) {
+    console.log(`left out: ${examples} examples in doc comments: Deno runs them from the sources`);
+  }
   for (const { file, test, reason } of LEFT_OUT) {
     if (!all.some((one) => one.startsWith(file))) continue;
     console.log(`left out: ${file}${test === undefined ? "" : `, "${test}"`}: ${reason}`);
