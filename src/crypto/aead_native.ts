@@ -5,10 +5,28 @@
  */
 
 import { createCipheriv, createDecipheriv } from "node:crypto";
-import { type Aead, TAG_LENGTH } from "./aead_driver.ts";
+import { type Aead, placeFor, TAG_LENGTH } from "./aead_driver.ts";
 
 const ALGORITHM = "chacha20-poly1305";
 const OPTIONS = { authTagLength: TAG_LENGTH };
+
+/** From this size on an array is worth giving back at once. */
+const FREE_FROM = 8 * 1024;
+
+/** What the newest runtimes have (ES2024), Node from version 21 on. */
+const { transfer } = ArrayBuffer.prototype as {
+  transfer?: (this: ArrayBufferLike, length: number) => unknown;
+};
+
+/**
+ * Gives the memory of an array back that nobody needs any more. The garbage collector would let tens of megabytes of
+ * them come together, for it does not see how large they are.
+ */
+function free(bytes: Uint8Array): void {
+  // Small ones may lie in a pool of the runtime.
+  if (bytes.length < FREE_FROM || bytes.buffer.byteLength !== bytes.length) return;
+  transfer?.call(bytes.buffer, 0);
+}
 
 /** Encryption with `key` through `node:crypto`; the key is kept, not copied. */
 export function nativeAead(key: Uint8Array): Aead {
@@ -20,11 +38,12 @@ export function nativeAead(key: Uint8Array): Aead {
       // A stream cipher holds nothing back: the end has no bytes, but the tag needs it.
       cipher.final();
       out.set(ciphertext, outAt);
-      out.set(cipher.getAuthTag(), outAt + ciphertext.length);
-      return ciphertext.length + TAG_LENGTH;
+      out.set(cipher.getAuthTag(), outAt + plaintext.length);
+      free(ciphertext);
+      return plaintext.length + TAG_LENGTH;
     },
 
-    open(nonce, ad, ciphertext) {
+    open(nonce, ad, ciphertext, out) {
       const length = ciphertext.length - TAG_LENGTH;
       if (length < 0) return undefined;
       const decipher = createDecipheriv(ALGORITHM, key, nonce, OPTIONS);
@@ -35,6 +54,12 @@ export function nativeAead(key: Uint8Array): Aead {
         decipher.final();
       } catch {
         return undefined;
+      }
+      if (out !== undefined && plaintext.length <= out.length) {
+        const place = placeFor(plaintext.length, out);
+        place.set(plaintext);
+        free(plaintext);
+        return place;
       }
       // Not a `Buffer`: its `slice` and `toString` are not those that callers expect.
       return new Uint8Array(plaintext.buffer, plaintext.byteOffset, plaintext.length);
