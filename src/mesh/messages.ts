@@ -6,7 +6,6 @@
  */
 
 import { DecodeError } from "../errors.ts";
-import { concatBytes } from "../wire/bytes.ts";
 import { varintLength, VarintReader, writeVarint } from "../wire/varint.ts";
 
 /** A message with its length before it. */
@@ -18,10 +17,14 @@ export function frameMessage(message: Uint8Array): Uint8Array {
   return out;
 }
 
+const NOTHING = new Uint8Array();
+
 /** Takes a stream's pieces apart into messages and raw bytes. */
 export class MessageReader {
   #piece: Uint8Array = new Uint8Array();
   #at = 0;
+  /** Where pieces of a message that comes in several are put together. */
+  #joined: Uint8Array = NOTHING;
   readonly #varint = new VarintReader(new Uint8Array());
 
   /**
@@ -60,8 +63,7 @@ export class MessageReader {
       }
       const more = this.read();
       if (more === undefined) return undefined;
-      this.#piece = available === 0 ? more : concatBytes([this.#piece.subarray(this.#at), more]);
-      this.#at = 0;
+      this.#append(more);
     }
   }
 
@@ -83,5 +85,25 @@ export class MessageReader {
     const bytes = this.#piece.subarray(this.#at, end);
     this.#at = end;
     return bytes;
+  }
+
+  /** Puts a piece behind what is left. Room is doubled, so that a message in tiny pieces is not moved for each of them. */
+  #append(more: Uint8Array): void {
+    const rest = this.#piece.subarray(this.#at);
+    this.#at = 0;
+    if (rest.length === 0) {
+      this.#piece = more;
+      this.#joined = NOTHING;
+      return;
+    }
+    let start = rest.byteOffset;
+    if (rest.buffer !== this.#joined.buffer || start + rest.length + more.length > this.#joined.length) {
+      start = 0;
+      this.#joined = new Uint8Array(2 * (rest.length + more.length));
+      this.#joined.set(rest);
+    }
+    // What was handed out lies before it and stays as it is.
+    this.#joined.set(more, start + rest.length);
+    this.#piece = this.#joined.subarray(start, start + rest.length + more.length);
   }
 }
