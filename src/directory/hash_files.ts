@@ -10,14 +10,7 @@ import type { Blake3 } from "../crypto/blake3.ts";
 import type { WorkerThread } from "../runtime/worker.ts";
 import { CHUNK_SIZE } from "../wire/blob_ref.ts";
 import type { WorkPacer } from "./pacer.ts";
-import {
-  emptyResult,
-  type FilePart,
-  type HashedBatch,
-  packBatch,
-  type PieceBatch,
-  PieceHasher,
-} from "./piece_batch.ts";
+import { emptyResult, type FilePart, type HashedBatch, packBatch, PieceHasher } from "./piece_batch.ts";
 import type { WalkRecord } from "./walk.ts";
 
 /** Pieces in a batch, and bytes: some 10 ms of work. */
@@ -52,7 +45,6 @@ export interface HashFilesOptions {
 
 interface Batch {
   readonly parts: readonly FilePart[];
-  readonly packed: PieceBatch;
   result?: HashedBatch;
   /** Pieces that are in the result, and those that were given out. */
   done: number;
@@ -89,8 +81,8 @@ class HashRun {
   #wake: (() => void) | undefined;
 
   constructor(parts: Iterable<FilePart>, options: HashFilesOptions) {
-    const { action, root, blake3, bytes } = options;
-    this.#batches = batchesOf(root, parts);
+    const { action, blake3, bytes } = options;
+    this.#batches = batchesOf(parts);
     this.#options = options;
     this.#hasher = new PieceHasher(action, (bytes) => blake3.hash(bytes), blake3.pieces!);
     if (bytes < HELPED_BYTES) return;
@@ -126,10 +118,10 @@ class HashRun {
   }
 
   async #hash(batch: Batch): Promise<void> {
-    const { pacer } = this.#options;
+    const { pacer, root } = this.#options;
     batch.result = emptyResult(batch.parts.length);
-    for (let i = 0; i < batch.parts.length; i++) {
-      this.#hasher.hashPiece(batch.packed, i, batch.result);
+    for (const [i, { file, offset }] of batch.parts.entries()) {
+      this.#hasher.hashPiece(`${root}/${file.path}`, file, offset, i, batch.result);
       batch.done++;
       this.#giveOut();
       if (pacer.due) {
@@ -146,7 +138,7 @@ class HashRun {
       const batch = this.#take();
       if (batch === undefined) return;
       this.#helped.push(batch);
-      this.#thread.post(batch.packed);
+      this.#thread.post(packBatch(this.#options.root, batch.parts));
     }
   }
 
@@ -206,20 +198,20 @@ export function* partsOf(files: Iterable<WalkRecord>): Generator<FilePart> {
   }
 }
 
-function* batchesOf(root: string, parts: Iterable<FilePart>): Generator<Batch> {
+function* batchesOf(parts: Iterable<FilePart>): Generator<Batch> {
   let batch: FilePart[] = [];
   let bytes = 0;
   for (const part of parts) {
     batch.push(part);
     bytes += Math.min(CHUNK_SIZE, part.file.size - part.offset);
     if (batch.length < BATCH_PIECES && bytes < BATCH_BYTES) continue;
-    yield newBatch(root, batch);
+    yield newBatch(batch);
     batch = [];
     bytes = 0;
   }
-  if (batch.length > 0) yield newBatch(root, batch);
+  if (batch.length > 0) yield newBatch(batch);
 }
 
-function newBatch(root: string, parts: readonly FilePart[]): Batch {
-  return { parts, packed: packBatch(root, parts), done: 0, given: 0 };
+function newBatch(parts: readonly FilePart[]): Batch {
+  return { parts, done: 0, given: 0 };
 }

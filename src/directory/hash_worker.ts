@@ -7,7 +7,7 @@
 
 import { answerMessages } from "#worker";
 import { wasmBlake3 } from "../crypto/blake3_wasm.ts";
-import { emptyResult, type PieceBatch, PieceHasher } from "./piece_batch.ts";
+import { emptyResult, type PieceBatch, PieceHasher, unpackPiece } from "./piece_batch.ts";
 
 const { hash, pieces } = wasmBlake3();
 const hasher = new PieceHasher("Hash file", hash, pieces!);
@@ -17,7 +17,7 @@ answerMessages((message) => {
   const result = emptyResult(batch.paths.length);
   for (let i = 0; i < batch.paths.length; i++) {
     try {
-      hasher.hashPiece(batch, i, result);
+      hasher.hashPiece(...unpackPiece(batch, i), i, result);
     } catch {
       result.failed.push(i);
     }

@@ -7,13 +7,13 @@
 import type { FileIdentity } from "../blob/folder_store.ts";
 import type { Blake3Pieces } from "../crypto/blake3.ts";
 import { CHUNK_SIZE } from "../wire/blob_ref.ts";
-import { FileReader } from "./file_reader.ts";
+import { FileReader, type SeenFile } from "./file_reader.ts";
 import type { WalkRecord } from "./walk.ts";
 
 /** Length of a hash and of a chaining value, bytes. */
 const HASH_LENGTH = 32;
-/** What a file was when it was read: the columns of a {@linkcode FileIdentity}. */
-const IDENTITY = ["size", "mtimeMs", "ctimeMs", "ino", "dev"] as const;
+/** Columns of a {@linkcode FileIdentity}: what a file was when it was read. */
+const IDENTITY = 5;
 
 /** Pieces to hash, each a file or 4 MiB of it. */
 export interface PieceBatch {
@@ -46,17 +46,28 @@ export interface FilePart {
 /** Makes a batch of pieces of files below `root`. */
 export function packBatch(root: string, parts: readonly FilePart[]): PieceBatch {
   const numbers = new Float64Array(parts.length * NUMBERS);
-  parts.forEach(({ offset, file: { size, mtimeMs, ino } }, i) => {
-    numbers.set([offset, size, mtimeMs, ino], i * NUMBERS);
-  });
+  let at = 0;
+  for (const { offset, file } of parts) {
+    numbers[at++] = offset;
+    numbers[at++] = file.size;
+    numbers[at++] = file.mtimeMs;
+    numbers[at++] = file.ino;
+  }
   return { paths: parts.map(({ file }) => `${root}/${file.path}`), numbers };
+}
+
+/** Piece `index` of a batch: what {@linkcode PieceHasher.hashPiece} takes. */
+export function unpackPiece({ paths, numbers }: PieceBatch, index: number): [string, SeenFile, number] {
+  const at = index * NUMBERS;
+  const seen = { size: numbers[at + 1], mtimeMs: numbers[at + 2], ino: numbers[at + 3] };
+  return [paths[index], seen, numbers[at]];
 }
 
 /** Room for the result of `count` pieces. */
 export function emptyResult(count: number): HashedBatch {
   return {
     hashes: new Uint8Array(count * 2 * HASH_LENGTH),
-    identities: new Float64Array(count * IDENTITY.length),
+    identities: new Float64Array(count * IDENTITY),
     failed: [],
   };
 }
@@ -73,8 +84,14 @@ export function partOfPiece({ hashes }: HashedBatch, index: number): Uint8Array 
 
 /** What the file of piece `index` was. */
 export function identityOfPiece({ identities }: HashedBatch, index: number): FileIdentity {
-  const [size, mtimeMs, ctimeMs, ino, dev] = identities.subarray(index * IDENTITY.length);
-  return { size, mtimeMs, ctimeMs, ino, dev };
+  const at = index * IDENTITY;
+  return {
+    size: identities[at],
+    mtimeMs: identities[at + 1],
+    ctimeMs: identities[at + 2],
+    ino: identities[at + 3],
+    dev: identities[at + 4],
+  };
 }
 
 /** Reads and hashes pieces, one at a time. */
@@ -90,20 +107,27 @@ export class PieceHasher {
     this.#reader = new FileReader(action);
   }
 
-  /** Writes piece `index` of a batch into `result`. Throws as `FileReader.part` does. */
-  hashPiece({ paths, numbers }: PieceBatch, index: number, result: HashedBatch): void {
-    const [offset, size, mtimeMs, ino] = numbers.subarray(index * NUMBERS, (index + 1) * NUMBERS);
-    const length = Math.min(CHUNK_SIZE, size - offset);
-    const bytes = this.#reader.part(paths[index], { size, mtimeMs, ino }, offset, length);
-    const at = 2 * index * HASH_LENGTH;
+  /**
+   * Reads the piece at `offset` of a file and writes what it is into `result` as number `index`. Throws as
+   * `FileReader.part` does.
+   */
+  hashPiece(path: string, seen: SeenFile, offset: number, index: number, result: HashedBatch): void {
+    const { size } = seen;
+    const bytes = this.#reader.part(path, seen, offset, Math.min(CHUNK_SIZE, size - offset));
+    const { hashes, identities } = result;
     if (size <= CHUNK_SIZE) {
-      result.hashes.set(this.hash(bytes), at);
+      hashes.set(this.hash(bytes), 2 * index * HASH_LENGTH);
     } else {
       const { hash, part } = this.pieces.hash(bytes, offset);
-      result.hashes.set(hash, at);
-      result.hashes.set(part, at + HASH_LENGTH);
+      hashes.set(hash, 2 * index * HASH_LENGTH);
+      hashes.set(part, (2 * index + 1) * HASH_LENGTH);
     }
     const stat = this.#reader.lastStat!;
-    for (const [i, field] of IDENTITY.entries()) result.identities[index * IDENTITY.length + i] = stat[field];
+    const at = index * IDENTITY;
+    identities[at] = stat.size;
+    identities[at + 1] = stat.mtimeMs;
+    identities[at + 2] = stat.ctimeMs;
+    identities[at + 3] = stat.ino;
+    identities[at + 4] = stat.dev;
   }
 }

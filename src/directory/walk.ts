@@ -4,10 +4,12 @@
  * @module
  */
 
+import { lookAt } from "#look";
 import { LimitExceededError, SourceChangedError, UnsupportedError } from "../errors.ts";
 import { errorCode, fileError } from "../runtime/file_errors.ts";
 import { lstatSync, readdirSync, readlinkSync, type Stats } from "../runtime/files.ts";
 import { hostPlatform } from "../runtime/host.ts";
+import type { Look } from "../runtime/look.ts";
 import { DEFAULT_MAX_DEPTH, DEFAULT_MAX_ENTRIES } from "./limits.ts";
 import type { WorkPacer } from "./pacer.ts";
 import type { PathFilter } from "./path_filter.ts";
@@ -141,9 +143,9 @@ class TreeWalk {
 
   #look(path: string, name: string): WalkRecord | undefined {
     const absolute = this.#absolute(path);
-    let stat: Stats;
+    let look: Look;
     try {
-      stat = lstatSync(absolute);
+      look = lookAt(absolute);
     } catch (error) {
       if (errorCode(error) === "ENOENT") {
         // The runtime decodes names lossily; asking for the decoded one then finds nothing.
@@ -154,14 +156,14 @@ class TreeWalk {
       if (this.#options.tolerant) return this.#skip(path, "unreadable");
       throw fileError(error, this.#options.action, absolute);
     }
-    const { size, mtimeMs, ino } = stat;
-    const mode = this.#hasModes ? stat.mode : 0;
-    if (stat.isFile()) return { path, kind: "file", mode, size, mtimeMs, ino, target: "" };
-    if (stat.isDirectory()) return { path, kind: "dir", mode, size, mtimeMs, ino, target: "" };
-    if (!stat.isSymbolicLink()) return this.#skip(path, specialKind(stat));
-    const target = this.#targetOf(absolute);
+    const { kind, size, mtimeMs, ino } = look;
+    if (kind === "other") {
+      return this.#skip(path, specialKind(lstatSync(absolute, { throwIfNoEntry: false })));
+    }
+    const mode = this.#hasModes ? look.mode : 0;
+    const target = kind === "symlink" ? this.#targetOf(absolute) : "";
     if (target === undefined) return this.#skip(path, "link target is not UTF-8");
-    return { path, kind: "symlink", mode, size, mtimeMs, ino, target };
+    return { path, kind, mode, size, mtimeMs, ino, target };
   }
 
   /** The text of a link; `undefined` when it is no UTF-8. */
@@ -205,9 +207,9 @@ class TreeWalk {
   }
 }
 
-function specialKind(stat: Stats): string {
-  if (stat.isFIFO()) return "is a FIFO";
-  if (stat.isSocket()) return "is a socket";
-  if (stat.isBlockDevice() || stat.isCharacterDevice()) return "is a device";
+function specialKind(stat: Stats | undefined): string {
+  if (stat?.isFIFO()) return "is a FIFO";
+  if (stat?.isSocket()) return "is a socket";
+  if (stat?.isBlockDevice() || stat?.isCharacterDevice()) return "is a device";
   return "is neither file, directory nor symbolic link";
 }
