@@ -20,7 +20,7 @@ interface Segment {
 }
 
 /**
- * Copied pieces are gathered in blocks that grow with what was received, up to this size: a flood of tiny frames costs
+ * Pieces that nobody read at once are gathered in blocks that grow with what was received, up to this size: a flood of tiny frames costs
  * its bytes only, and a reader of much gets few large pieces instead of one per packet.
  */
 const MAX_BLOCK = 64 * 1024;
@@ -28,7 +28,7 @@ const MAX_BLOCK = 64 * 1024;
 const MIN_BLOCK = 512;
 /** Share of what was received that a block is. */
 const BLOCK_SHARE: number = 1 / 8;
-/** Pieces from this size on get an array of their own, or none if they are read at once. */
+/** Pieces from this size on get an array of their own. */
 const OWN_ARRAY = 16 * 1024;
 
 /** Receive state of one stream. */
@@ -47,7 +47,7 @@ export class ReceiveHalf {
   highest = 0;
 
   readonly #queue = new Fifo<Uint8Array>();
-  /** A large piece, the newest, that is the caller's again after {@linkcode ReceiveHalf.settle}. */
+  /** A piece, the newest, that is the caller's again after {@linkcode ReceiveHalf.settle}. */
   #borrowed: Uint8Array | undefined;
   /** Where pieces are gathered: read up to the begin, filled up to the end. */
   #block: Uint8Array | undefined;
@@ -141,7 +141,8 @@ export class ReceiveHalf {
     const bytes = this.#borrowed;
     if (bytes === undefined) return;
     this.#borrowed = undefined;
-    this.#pushAfterGathered(bytes.slice());
+    if (bytes.length < OWN_ARRAY) this.#gather(bytes);
+    else this.#pushAfterGathered(bytes.slice());
   }
 
   #taken(piece: Uint8Array | undefined): Uint8Array | undefined {
@@ -249,9 +250,8 @@ export class ReceiveHalf {
     this.settle();
     this.#delivered += bytes.length;
     this.#queued += bytes.length;
-    if (!copyOut) this.#pushAfterGathered(bytes);
-    else if (bytes.length < OWN_ARRAY) this.#gather(bytes);
-    else this.#borrowed = bytes;
+    if (copyOut) this.#borrowed = bytes;
+    else this.#pushAfterGathered(bytes);
   }
 
   #pushAfterGathered(bytes: Uint8Array): void {
