@@ -41,6 +41,9 @@ export interface LaneHandler {
   onFatal(error: unknown): void;
 }
 
+/** Bytes from which on there is nothing to wait for. */
+const READ_AT_ONCE = 16 * 1024;
+
 /** A stream with the jobs that were asked for on it. */
 export class TransferLane {
   /** Declared bytes asked for and not yet received. */
@@ -53,6 +56,8 @@ export class TransferLane {
   /** The holder said last that it is busy: when the stream ends then, that was about the stream. */
   #busy: TransferRefusedError | undefined;
   #over = false;
+  /** Reads at the end of this turn of the event loop. */
+  #reading = false;
   /** Why the lane failed. */
   failure: Error | undefined;
 
@@ -124,6 +129,18 @@ export class TransferLane {
   }
 
   #onReadable(): void {
+    const { readable } = this.stream.receiving;
+    if (readable === 0 || readable >= READ_AT_ONCE) return this.#read();
+    // Small packets come many at a time: what the others of this turn bring is hashed and written with it.
+    if (this.#reading) return;
+    this.#reading = true;
+    queueMicrotask(() => {
+      this.#reading = false;
+      this.#read();
+    });
+  }
+
+  #read(): void {
     if (this.#over) return;
     try {
       while (!this.#over && this.#step());

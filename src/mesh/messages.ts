@@ -69,7 +69,8 @@ export class MessageReader {
 
   /** The piece read last is valid no longer: what is left of it is copied. */
   keepRest(): void {
-    this.#piece = this.#piece.slice(this.#at);
+    if (this.#piece.buffer === this.#joined.buffer) return;
+    this.#piece = this.hasRest ? this.#piece.slice(this.#at) : NOTHING;
     this.#at = 0;
   }
 
