@@ -45,8 +45,8 @@ export interface WorldOptions {
 const LOOK = 200;
 /** In the calm everything that waits for nothing must be over within this time beyond the idle time-out. */
 const CALM = 120_000;
-/** Time in which a small stream passes in the calm, handshake included. */
-const SMALL_STREAM = 10_000;
+/** Time in which a small stream passes in the calm, handshake and the discovery of a black hole included. */
+const SMALL_STREAM = 20_000;
 /** Code with which sessions are closed in the end. */
 const END_CODE = 0;
 
@@ -205,8 +205,11 @@ export class World implements AppWorld {
     }
     const mine = () => ledger.entries.slice(first);
     const isOver = () => mine().every(({ back }) => back.receiver !== undefined) && ledger.open.length === 0;
-    // Two that have both moved do not find each other any more: their session has to end first.
-    const lost = this.nature.troubles.has("rebind") ? this.#longestSilence : 0;
+    // Two that have both moved do not find each other any more, and a stream may wait on a session whose other side has
+    // restarted: these sessions have to end first.
+    const { troubles } = this.nature;
+    const mayHang = (["rebind", "restart", "crossing"] as const).some((trouble) => troubles.has(trouble));
+    const lost = mayHang ? this.#longestSilence : 0;
     this.#await(isOver, lost + SMALL_STREAM, () => {
       return ["small streams do not pass in calm weather:", ...mine().map(describe)].join("\n  ");
     });
