@@ -385,7 +385,9 @@ export class Connection implements SessionEvents, PathContext, Timed {
 
   /** See {@linkcode PathContext}. */
   get probeTimeout(): number {
-    return this.session!.probeTimeout;
+    const { probeTimeout, recovery } = this.session!;
+    // A stalled event loop makes round trips of seconds: a peer that has moved must be found before it gives up.
+    return Math.min(probeTimeout, recovery.longestProbeTimeout);
   }
 
   /** See {@linkcode PathContext}. RFC 9002 §6.2.2: the variance is half of the round trip at first. */

@@ -222,6 +222,28 @@ for (const role of ["initiator", "responder"] as const) {
   }
 }
 
+Deno.test("rebinding after a stall that made round trips of seconds: lost challenges are soon sent again", () => {
+  const network = new SimNetwork(1, { delay: 10, bandwidth: 1_000 });
+  const transport = { idleTimeout: 10_000 };
+  const server = network.node({ transport });
+  const client = network.node({ transport });
+  const writer = new Writer(open(client.establish(server)), 4_000_000);
+  network.runUntil(() => server.streams.length === 1);
+  const reader = new Reader(server.streams[0]);
+  const back = new Writer(server.streams[0], 4_000_000);
+  new Reader(writer.stream);
+  network.run(300);
+  server.stall(4_000);
+  network.run(4_050);
+  assert.ok(server.sessionWith(client)!.session!.probeTimeout > 3_000);
+  client.rebind();
+  let lost = 0;
+  network.tap = ({ from, to }) => from !== server || !sameAddress(to, client.address) || ++lost > 2;
+  network.runUntil(() => writer.isDone && back.isDone, 10_000);
+  assert.equal(reader.read, 4_000_000);
+  assert.equal(server.ended.length + client.ended.length, 0);
+});
+
 Deno.test("rebinding while nothing is open is found with the next packet", () => {
   withSeed(1, (network) => {
     const server = network.node();

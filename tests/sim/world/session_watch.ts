@@ -25,6 +25,8 @@ import type { App } from "./app.ts";
 const ASKS_AFTER = 1_000;
 /** Time that an answer may take, with the slowest event loop of these worlds. */
 const ANSWER_TIME = 3_000;
+/** Questions within this time are one. */
+const ONE_ANSWER = 100;
 /** Times are sums of fractions. */
 const ROUNDING = 0.001;
 /** What timers may be late by in a gap between questions. */
@@ -39,6 +41,8 @@ interface Side {
   silentSince: number;
   askedAt: number;
   longestGap: number;
+  /** When something was last sent to where the peer is. */
+  answeredAt: number;
   /** Since when the peer's question is not answered. */
   owesSince: number | undefined;
 }
@@ -68,6 +72,7 @@ export class SessionWatch implements Watcher {
       silentSince: -Infinity,
       askedAt: -Infinity,
       longestGap: 0,
+      answeredAt: -Infinity,
       owesSince: undefined,
     });
     const pair = pairOf(app, peer);
@@ -123,7 +128,9 @@ export class SessionWatch implements Watcher {
       side.longestGap = Math.max(side.longestGap, now - side.askedAt);
       side.askedAt = now;
     }
-    if (sameAddress(to, side.peer.node.address)) side.owesSince = undefined;
+    if (!sameAddress(to, side.peer.node.address)) return;
+    side.owesSince = undefined;
+    side.answeredAt = now;
   }
 
   /** See {@linkcode Watcher}. */
@@ -134,7 +141,11 @@ export class SessionWatch implements Watcher {
     // Who has moved on meanwhile cannot be answered: the next question comes from where they are.
     if (!sameAddress(from, side.peer.node.address)) return;
     const session = side.connection.session!;
-    if (session.isOpen && session.lastReceivedAt === by.now) side.owesSince ??= by.now;
+    if (!session.isOpen || session.lastReceivedAt !== by.now) return;
+    // Several questions at a time are answered, or a new path challenged, once.
+    if (by.now - side.answeredAt > ONE_ANSWER) side.owesSince ??= by.now;
+    // A copy of it that comes later is nothing new.
+    this.#asking.delete(datagram);
   }
 
   #faultOf(
