@@ -37,6 +37,8 @@ const POLL_TIMEOUT = 10_000;
 
 /** Asked of the system; Linux grants up to `net.core.rmem_max`, more to the superuser. */
 const WANTED_BUFFER = 4 * 1024 * 1024;
+/** Told to peers at most: more in flight makes a transfer no faster, and costs its sender 25 MiB of memory. */
+const TOLD_BUFFER = 1024 * 1024;
 
 /**
  * Binds a socket that the runtime permits; `undefined` when the C library cannot be used. Throws `SocketError` when the
@@ -74,7 +76,8 @@ export function bindLinuxUdp(
   const granted = number(0);
   call.getsockopt(fd, SOL_SOCKET, SO_RCVBUF, granted, number(4));
   // Linux reports twice what was asked for: the other half is its own overhead.
-  const receiveBuffer = Math.max(DEFAULT_RECEIVE_BUFFER, new DataView(granted.buffer).getInt32(0, true) / 2);
+  const usable = new DataView(granted.buffer).getInt32(0, true) / 2;
+  const receiveBuffer = Math.max(DEFAULT_RECEIVE_BUFFER, Math.min(TOLD_BUFFER, usable));
   return new LinuxUdpSocket(libc, fd, wake, readSockaddr(name), receiveBuffer);
 }
 
