@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { Connection } from "../../src/transport/connection.ts";
+import { Datagrams } from "../../src/transport/datagrams.ts";
 import { Endpoint } from "../../src/transport/endpoint.ts";
 import { Liveness } from "../../src/transport/liveness.ts";
 import { ReceiveHalf } from "../../src/transport/receive_half.ts";
@@ -166,6 +167,14 @@ finds("a reset with another code", /reset with code/, () => {
         reset.call(this, id, code + 1, finalSize);
       },
   );
+});
+
+finds("a datagram that comes twice", /datagram \d+ came twice/, () => {
+  return spoil(Datagrams.prototype, "receive", (receive) =>
+    function (this: Datagrams, data, copyBelow) {
+      receive.call(this, data, copyBelow);
+      receive.call(this, data, copyBelow);
+    });
 });
 
 finds("a session that dies though packets come", /a packet came only/, () => {
