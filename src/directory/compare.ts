@@ -33,8 +33,9 @@ export async function compareTree(plan: ManifestPlan, tree: LocalTree, pacer: Wo
   const comparison = compareShape(plan, tree);
   const reader = new FileReader("Compare directory");
   const blake3 = await loadBlake3();
-  for (const file of comparison.undecided) {
-    const isSame = await hasContent(plan, file, tree, reader, blake3, pacer);
+  for (const index of comparison.undecided) {
+    const file = plan.files[index];
+    const isSame = await contentOf(plan, file, tree, reader, blake3, pacer) === "same";
     (isSame ? comparison.unchanged : comparison.changed).push(file.path);
   }
   const { added, changed, removed, unchanged } = comparison;
@@ -42,17 +43,35 @@ export async function compareTree(plan: ManifestPlan, tree: LocalTree, pacer: Wo
   return { added, changed, removed, unchanged };
 }
 
-/** Whether the tree is exactly what the plan would make. Looks into files only when all else is the same. */
-export async function isSameTree(plan: ManifestPlan, tree: LocalTree, pacer: WorkPacer): Promise<boolean> {
-  if (tree.hasOther) return false;
+/** What a tree has in common with a plan, content included. */
+export interface TreeVerdict {
+  /** Whether the tree is exactly what the plan would make. */
+  readonly isSame: boolean;
+  /** Files of the plan, by number, that are in the tree by their path, with their mode and their content. */
+  readonly same: readonly number[];
+  /** Files of the tree whose content is nowhere in the plan. */
+  readonly useless: ReadonlySet<WalkRecord>;
+}
+
+/** Reads and hashes every file that may be what the plan wants at its path, once. */
+export async function verifyTree(
+  plan: ManifestPlan,
+  tree: LocalTree,
+  pacer: WorkPacer,
+): Promise<TreeVerdict> {
   const { added, changed, removed, undecided } = compareShape(plan, tree);
-  if (added.length + changed.length + removed.length > 0) return false;
+  const same: number[] = [];
+  const useless = new Set<WalkRecord>();
   const reader = new FileReader("Compare directory");
   const blake3 = await loadBlake3();
-  for (const file of undecided) {
-    if (!await hasContent(plan, file, tree, reader, blake3, pacer)) return false;
+  for (const index of undecided) {
+    const file = plan.files[index];
+    const found = await contentOf(plan, file, tree, reader, blake3, pacer);
+    if (found === "same") same.push(index);
+    else if (found === "unknown") useless.add(tree.records.get(file.path)!);
   }
-  return true;
+  const isShaped = !tree.hasOther && added.length + changed.length + removed.length === 0;
+  return { isSame: isShaped && same.length === undecided.length, same, useless };
 }
 
 /** What `lstat` tells. */
@@ -60,8 +79,8 @@ function compareShape(plan: ManifestPlan, tree: LocalTree) {
   const added: string[] = [];
   const changed: string[] = [];
   const unchanged: string[] = [];
-  /** Files that only their content can tell apart. */
-  const undecided: PlannedFile[] = [];
+  /** Files, by number, that only their content can tell apart. */
+  const undecided: number[] = [];
   const removed = new Set(tree.records.keys());
   const visit = (path: string, isSame: (record: WalkRecord) => boolean, same: () => void) => {
     const record = tree.records.get(path);
@@ -83,28 +102,35 @@ function compareShape(plan: ManifestPlan, tree: LocalTree) {
     const isSame = (record: WalkRecord) => record.kind === "symlink" && record.target === target;
     visit(path, isSame, () => unchanged.push(path));
   }
-  for (const file of plan.files) {
+  for (const [index, file] of plan.files.entries()) {
     const isSame = (record: WalkRecord) =>
       record.kind === "file" && record.size === file.size && sameMode(record.mode, file.mode, MODE_BITS);
-    visit(file.path, isSame, () => undecided.push(file));
+    visit(file.path, isSame, () => undecided.push(index));
   }
   return { added, changed, unchanged, removed: [...removed], undecided };
 }
 
-async function hasContent(
+/**
+ * Whether the file of the tree at a planned file's path has its content, and if not, whether it is one chunk that is
+ * nowhere in the plan.
+ */
+async function contentOf(
   plan: ManifestPlan,
   file: PlannedFile,
   tree: LocalTree,
   reader: FileReader,
   blake3: Blake3,
   pacer: WorkPacer,
-): Promise<boolean> {
+): Promise<"same" | "other" | "unknown"> {
   for (let i = 0; i < file.chunkCount; i++) {
     if (pacer.due) await pacer.pause();
     const chunk = file.firstChunk + i;
     const size = plan.chunks.sizeOf(chunk);
     const bytes = reader.tryRead(`${tree.root}/${file.path}`, plan.chunks.offsetOf(chunk), size);
-    if (bytes === undefined || !equalBytes(blake3.hash(bytes), plan.chunks.hashOf(chunk))) return false;
+    if (bytes === undefined) return "other";
+    const hash = blake3.hash(bytes);
+    if (equalBytes(hash, plan.chunks.hashOf(chunk))) continue;
+    return file.chunkCount === 1 && plan.chunks.find(hash) === undefined ? "unknown" : "other";
   }
-  return true;
+  return "same";
 }

@@ -12,7 +12,7 @@ import { existsSync, statfsSync } from "../runtime/files.ts";
 import { dirname, resolve } from "../runtime/path.ts";
 import { type BlobRef, encodeBlobRef } from "../wire/blob_ref.ts";
 import { requireRead, requireSymlinks } from "./access.ts";
-import { isSameTree } from "./compare.ts";
+import { type TreeVerdict, verifyTree } from "./compare.ts";
 import { type Destination, resolveDestination, statOf } from "./destination.ts";
 import { PlanFetch } from "./fetch_jobs.ts";
 import type { FetchDirOptions, FetchDirStats, FetchProgress } from "./fetch_options.ts";
@@ -35,8 +35,10 @@ const ACTION = "Fetch directory";
  * aborted, `dest` is what it was and nothing is left beside it. A process that is killed leaves a folder
  * `.<name>.fetch_<id>`, which the next fetch of the same reference continues and any other removes.
  *
- * Content that is at `dest` already is not fetched again; when `dest` is the same already, nothing is done. Equal
- * content is fetched once. If `dest` is a link to a directory, that directory is replaced. Missing parents are made.
+ * Content that is at `dest` already is not fetched again; when `dest` is the same already, nothing is done. A file
+ * that does not change (path, content and mode) becomes part of the new tree as it is, by a hard link, if it has no
+ * other name: whoever holds it open holds the new tree's file, and a failed fetch leaves no trace of it but the file's
+ * ctime. Where a link cannot be made it is copied. Equal content is fetched once. If `dest` is a link to a directory, that directory is replaced. Missing parents are made.
  *
  * Permission bits are those of the manifest, whatever the umask says, for directories too (a read-only one can be
  * replaced by a later fetch all the same); setuid, setgid and sticky bits only with `specialModes`. `dest` itself has
@@ -98,7 +100,8 @@ export async function fetchDirWith(
       manifestBytes,
       skipped: plan.skippedLinks.map((path) => ({ path, reason: "is a symbolic link" })),
     };
-    if (old !== undefined && await isSameTree(plan, old, pacer)) {
+    const verdict = old === undefined ? undefined : await verifyTree(plan, old, pacer);
+    if (verdict?.isSame) {
       served = true;
       return { ...stats, fetchedBytes: 0, reusedBytes: plan.bytes, installed: false, resumed: false };
     }
@@ -110,8 +113,8 @@ export async function fetchDirWith(
       // Known only now that there is a folder to try it in.
       if (staging.facts.foldsNames) await checkManifestPaced(entries, { ...options, foldNames: true }, pacer);
       const trees = old === undefined ? reuse : [old.root, ...reuse];
-      const work = new Work(source, plan, staging, options, pacer);
-      const counts = await work.run(leftovers, old, trees).finally(() => served = true);
+      const work = new Work(source, plan, staging, options, pacer, calls);
+      const counts = await work.run(leftovers, old, verdict, trees).finally(() => served = true);
       options.signal?.throwIfAborted();
       const durable = options.durable ?? false;
       const leftBehind = await installTree(destination, {
@@ -141,11 +144,13 @@ class Work {
     staging: Staging,
     readonly options: FetchDirOptions,
     readonly pacer: WorkPacer,
+    calls: InstallCalls,
   ) {
     this.#progress = { files: 0, bytes: 0, totalFiles: plan.files.length, totalBytes: plan.bytes };
     this.#builder = new TreeBuilder(plan, staging.tree, staging.facts, {
       durable: options.durable ?? false,
       pacer,
+      link: (from, to) => calls.link(from, to),
       onBytes: (bytes) => {
         this.#progress.bytes += bytes;
         options.onProgress?.(this.#progress satisfies FetchProgress);
@@ -160,14 +165,17 @@ class Work {
   async run(
     leftovers: readonly Leftover[],
     old: LocalTree | undefined,
+    verdict: TreeVerdict | undefined,
     trees: readonly string[],
   ): Promise<Pick<FetchDirStats, "fetchedBytes" | "reusedBytes" | "resumed">> {
     try {
       await this.#builder.makeSkeleton();
       const reuse = await LocalReuse.create(this.plan, this.#builder, this.pacer);
+      if (old !== undefined && verdict !== undefined) await reuse.linkFrom(old, verdict);
+      const linkedBytes = reuse.reusedBytes;
       for (const { tree } of leftovers) await reuse.adoptFrom(tree);
       for (const { tree } of leftovers) await reuse.copyFrom(await readLocalTree(ACTION, tree, this.pacer));
-      const resumed = reuse.reusedBytes > 0;
+      const resumed = reuse.reusedBytes > linkedBytes;
       for (const root of trees) {
         if (this.#builder.isComplete) break;
         const tree = root === old?.root ? old : await readLocalTree(ACTION, root, this.pacer);

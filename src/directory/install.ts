@@ -12,6 +12,7 @@ import {
   closeSync,
   constants,
   fsyncSync,
+  linkSync,
   openSync,
   renameSync,
   type Stats,
@@ -26,16 +27,18 @@ const ATTEMPTS = 4;
 const OWNER_WRITE = 0o200;
 const MODE_BITS = 0o7777;
 
-/** The two calls that change the destination; tests make them fail. */
+/** The calls that touch what is at the destination; tests make them fail. */
 export interface InstallCalls {
   /** Renames a directory. */
   rename(from: string, to: string): void;
+  /** Makes `to` another name of the file `from`. */
+  link(from: string, to: string): void;
   /** Swaps two names; `false` where that is not offered. */
   exchange(a: string, b: string): boolean;
 }
 
 /** The real calls. */
-export const INSTALL_CALLS: InstallCalls = { rename: renameSync, exchange: exchangeNames };
+export const INSTALL_CALLS: InstallCalls = { rename: renameSync, link: linkSync, exchange: exchangeNames };
 
 /** What to install. */
 export interface InstallOptions {

@@ -9,6 +9,7 @@ import { type Blake3, loadBlake3 } from "../crypto/blake3.ts";
 import { existsSync, lstatSync, realpathSync } from "../runtime/files.ts";
 import { CHUNK_SIZE } from "../wire/blob_ref.ts";
 import { equalBytes } from "../wire/bytes.ts";
+import type { TreeVerdict } from "./compare.ts";
 import { FileReader } from "./file_reader.ts";
 import type { LocalTree } from "./local_tree.ts";
 import type { WorkPacer } from "./pacer.ts";
@@ -25,6 +26,8 @@ export class LocalReuse {
   readonly #pacer: WorkPacer;
   readonly #blake3: Blake3;
   readonly #reader = new FileReader("Reuse content");
+  /** Files of which nothing more is to be had. */
+  readonly #spent = new Set<WalkRecord>();
 
   private constructor(plan: ManifestPlan, builder: TreeBuilder, pacer: WorkPacer, blake3: Blake3) {
     this.#plan = plan;
@@ -36,6 +39,31 @@ export class LocalReuse {
   /** Gets ready to fill what `builder` makes of `plan`. */
   static async create(plan: ManifestPlan, builder: TreeBuilder, pacer: WorkPacer): Promise<LocalReuse> {
     return new LocalReuse(plan, builder, pacer, await loadBlake3());
+  }
+
+  /**
+   * Links what is as the plan wants it from the old tree at the destination: no other tree may share files with the
+   * new one. What cannot be linked is left to {@linkcode LocalReuse.copyFrom}.
+   */
+  async linkFrom(tree: LocalTree, { same, useless }: TreeVerdict): Promise<void> {
+    const { chunks, files } = this.#plan;
+    for (const record of useless) this.#spent.add(record);
+    /** Chunks that are linked, by head, and one that is there. */
+    const linked = new Map<number, number>();
+    for (const index of same) {
+      const { path, firstChunk, chunkCount } = files[index];
+      const record = tree.records.get(path)!;
+      if (this.#builder.isMade(index) || !this.#builder.link(index, `${tree.root}/${path}`, record)) continue;
+      this.#spent.add(record);
+      for (let chunk = firstChunk; chunk < firstChunk + chunkCount; chunk++) {
+        const head = chunks.isHead(chunk) ? chunk : chunks.find(chunks.hashOf(chunk))!;
+        if (linked.has(head)) continue;
+        linked.set(head, chunk);
+        this.reusedBytes += chunks.sizeOf(chunk);
+      }
+      if (this.#pacer.due) await this.#pacer.pause();
+    }
+    for (const [head, chunk] of linked) await this.#placeRepeats(head, chunk);
   }
 
   /**
@@ -66,7 +94,8 @@ export class LocalReuse {
     for (const record of tree.records.values()) {
       if (this.#builder.isComplete) return;
       // A large file that grew or changed still begins like the old one; a small one of another size is another one.
-      if (record.kind !== "file" || !(wanted.has(record.size) || large.has(record.path))) continue;
+      if (record.kind !== "file" || this.#spent.has(record)) continue;
+      if (!(wanted.has(record.size) || large.has(record.path))) continue;
       await this.#copyFile(tree, record);
     }
   }
@@ -83,6 +112,18 @@ export class LocalReuse {
       if (!this.#builder.isWritten(head)) this.reusedBytes += bytes.length;
       await this.#place(head, bytes);
     }
+  }
+
+  /** Copies a chunk that is there to the other places that lack it. */
+  async #placeRepeats(head: number, from: number): Promise<void> {
+    const { chunks, files } = this.#plan;
+    let missing: number | undefined = head;
+    while (missing !== undefined && this.#builder.isWritten(missing)) missing = chunks.nextOf(missing);
+    if (missing === undefined) return;
+    const path = this.#builder.pathOf(files[chunks.fileOf(from)].path);
+    const bytes = this.#reader.tryRead(path, chunks.offsetOf(from), chunks.sizeOf(from));
+    if (bytes === undefined || !equalBytes(this.#blake3.hash(bytes), chunks.hashOf(from))) return;
+    await this.#place(head, bytes);
   }
 
   /** Writes a verified chunk to every place that lacks it. */

@@ -42,6 +42,8 @@ export interface FileSystemFacts {
   readonly umask: number;
   /** Mode bits of a directory made without a mode of its own. */
   readonly dirMode: number;
+  /** Whose the files are that are made. */
+  readonly uid: number;
   /** Whether names that differ in case or normalisation only are one name. */
   readonly foldsNames: boolean;
 }
@@ -139,7 +141,8 @@ function release(lock: FileLock): void {
 
 function probe(path: string, tree: string): FileSystemFacts {
   mkdirSync(tree);
-  const dirMode = lstatSync(tree).mode & 0o7777;
+  const { mode, uid } = lstatSync(tree);
+  const dirMode = mode & 0o7777;
   // Holds a letter with a case and one with an accent; made in one form, looked for in another.
   const name = `${path}/probe_\u00e9`;
   const fd = openSync(name, "wx", 0o777);
@@ -147,7 +150,7 @@ function probe(path: string, tree: string): FileSystemFacts {
   closeSync(fd);
   const foldsNames = existsSync(`${path}/PROBE_\u00e9`) || existsSync(`${path}/probe_e\u0301`);
   unlinkSync(name);
-  return { umask, dirMode, foldsNames };
+  return { umask, dirMode, uid, foldsNames };
 }
 
 function makeParents(parent: string): string | undefined {

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { lookAt } from "#look";
 import { UnsafePathError } from "../errors.ts";
 import { errorCode, fileError } from "../runtime/file_errors.ts";
 import {
@@ -18,10 +19,13 @@ import {
   openSync,
   renameSync,
   symlinkSync,
+  unlinkSync,
   writeSync,
 } from "../runtime/files.ts";
 import { hostPlatform } from "../runtime/host.ts";
+import type { Look } from "../runtime/look.ts";
 import { syncDirectory } from "./install.ts";
+import type { SeenFile } from "./file_reader.ts";
 import type { WorkPacer } from "./pacer.ts";
 import { parentOf } from "./path_rules.ts";
 import type { ManifestPlan } from "./plan.ts";
@@ -33,6 +37,7 @@ export const SMALL_FILE: number = 256 * 1024;
 const MAX_OPEN = 48;
 const OWNER_READ_WRITE = 0o600;
 const DEFAULT_FILE_MODE = 0o666;
+const MODE_BITS = 0o7777;
 const ACTION = "Fetch directory";
 
 /** Options of {@linkcode TreeBuilder}. */
@@ -41,6 +46,8 @@ export interface TreeBuilderOptions {
   readonly durable: boolean;
   /** When to let the event loop turn. */
   readonly pacer: WorkPacer;
+  /** Makes `to` another name of the file `from`. */
+  readonly link: (from: string, to: string) => void;
   /** Is told that `bytes` more are in the tree; negative when some have to come again. */
   readonly onBytes: (bytes: number) => void;
   /** Is told when a file is complete. */
@@ -67,6 +74,8 @@ export class TreeBuilder {
   /** Larger files by number, the one used last at the end. */
   readonly #open = new Map<number, number>();
   #missingChunks: number;
+  /** Whether links to files outside the tree can be made. */
+  #canLink = true;
 
   /** @param root an existing, empty directory. */
   constructor(plan: ManifestPlan, root: string, facts: FileSystemFacts, options: TreeBuilderOptions) {
@@ -158,6 +167,45 @@ export class TreeBuilder {
     if (--this.#missing[index] > 0) return;
     this.#close(index);
     this.#options.onFile();
+  }
+
+  /**
+   * Makes a file another name of `from`, which was found to hold its content when it looked like `seen`. False, with
+   * nothing made, when that cannot be or when `from` is not what was seen, has other names, another mode than the
+   * planned one, or is somebody else's.
+   */
+  link(file: number, from: string, seen: SeenFile): boolean {
+    const { path, firstChunk, chunkCount } = this.#plan.files[file];
+    if (!this.#canLink) return false;
+    const to = this.pathOf(path);
+    try {
+      this.#options.link(from, to);
+    } catch (error) {
+      // Of the others one may be refused and the next one not.
+      this.#canLink = errorCode(error) !== "EXDEV";
+      return false;
+    }
+    try {
+      // Only now, of the name that was made: whatever took the place of `from` meanwhile is found out.
+      if (!this.#isAsPlanned(file, lookAt(to), seen)) {
+        unlinkSync(to);
+        return false;
+      }
+      if (this.#options.durable) syncFile(to);
+    } catch (error) {
+      throw this.#error(error, path);
+    }
+    this.#made[file] = 1;
+    for (let chunk = firstChunk; chunk < firstChunk + chunkCount; chunk++) this.finishChunk(chunk);
+    return true;
+  }
+
+  /** Whether a file with two names, of which one is to go, will do for a planned file. */
+  #isAsPlanned(file: number, look: Look, seen: SeenFile): boolean {
+    const { mode = DEFAULT_FILE_MODE & ~this.#facts.umask } = this.#plan.files[file];
+    const hasMode = !this.#hasModes || (look.mode & MODE_BITS) === mode;
+    return look.kind === "file" && look.nlink === 2 && hasMode && look.uid === this.#facts.uid &&
+      look.ino === seen.ino && look.size === seen.size && look.mtimeMs === seen.mtimeMs;
   }
 
   /** Takes over a larger file of the planned size by renaming it into the tree. Which chunks are right is not known yet. */
@@ -283,6 +331,15 @@ export class TreeBuilder {
     }
     const problem = "is the same as another entry on this file system";
     return new UnsafePathError(`${ACTION}: entry ${JSON.stringify(path)} ${problem}`, path, { cause: error });
+  }
+}
+
+function syncFile(path: string): void {
+  const fd = openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0));
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
   }
 }
 

@@ -14,6 +14,7 @@ export {
   fsync,
   fsyncSync,
   ftruncateSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   openSync,

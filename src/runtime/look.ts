@@ -16,6 +16,10 @@ export interface Look {
   readonly mtimeMs: number;
   /** Inode number. */
   readonly ino: number;
+  /** Number of its names. */
+  readonly nlink: number;
+  /** Its owner; 0 where the system has none. */
+  readonly uid: number;
 }
 
 /** Looks at `path`. Throws as `lstatSync` does. */

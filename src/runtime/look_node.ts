@@ -10,7 +10,7 @@ import type { LookAt } from "./look.ts";
 /** As {@linkcode LookAt}. */
 export const lookAt: LookAt = (path) => {
   const stat = lstatSync(path);
-  const { mode, size, mtimeMs, ino } = stat;
+  const { mode, size, mtimeMs, ino, nlink, uid } = stat;
   const kind = stat.isFile()
     ? "file"
     : stat.isDirectory()
@@ -18,5 +18,5 @@ export const lookAt: LookAt = (path) => {
     : stat.isSymbolicLink()
     ? "symlink"
     : "other";
-  return { kind, mode, size, mtimeMs, ino };
+  return { kind, mode, size, mtimeMs, ino, nlink, uid };
 };

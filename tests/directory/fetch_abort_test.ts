@@ -133,6 +133,7 @@ for (const exchange of [true, false]) {
         const { source, ref, from, to } = await prepare(temp);
         const log: string[] = [];
         const calls = {
+          ...INSTALL_CALLS,
           rename(a: string, b: string) {
             log.push("rename");
             INSTALL_CALLS.rename(a, b);
@@ -161,6 +162,7 @@ for (const failing of [1, 2]) {
       const { source, ref, to } = await prepare(temp);
       let renames = 0;
       const calls = {
+        ...INSTALL_CALLS,
         exchange: () => false,
         rename(a: string, b: string) {
           if (++renames === failing) throw Object.assign(new Error("injected"), { code: "EBUSY" });
@@ -184,6 +186,7 @@ Deno.test("install: also the rename back fails", { permissions }, () =>
     const { source, ref, to, from } = await prepare(temp);
     let renames = 0;
     const calls = {
+      ...INSTALL_CALLS,
       exchange: () => false,
       rename(a: string, b: string) {
         if (++renames > 1) throw Object.assign(new Error("injected"), { code: "EIO" });
@@ -213,6 +216,7 @@ Deno.test(
       const { source, ref, to, from } = await prepare(temp);
       let first = true;
       const calls = {
+        ...INSTALL_CALLS,
         exchange: () => false,
         rename(a: string, b: string) {
           if (first) {
@@ -228,6 +232,7 @@ Deno.test(
       first = true;
       const other = join(temp, "other");
       await fetchDirWith(source, ref, other, {}, {
+        ...INSTALL_CALLS,
         exchange: () => false,
         rename(a: string, b: string) {
           if (first) {

@@ -21,6 +21,7 @@ const steps = ["before-aside", "between", "after"];
 let renames = 0;
 const die = () => process.kill(process.pid, "SIGKILL");
 await fetchDirWith(source, decodeBlobRef(ref!)!, dest, {}, {
+  ...INSTALL_CALLS,
   exchange: () => false,
   rename(from, to) {
     if (steps[renames++] === step) die();
