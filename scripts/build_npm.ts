@@ -21,6 +21,8 @@ interface Config {
 
 /** What the library imports from npm at run time; everything else in `deno.json` is for scripts and tests. */
 const RUNTIME_DEPENDENCY = /^(@logtape|@noble|@optique|@scure)\/|^(libsodium|picomatch)$/;
+/** What it uses where a user has installed it, too. */
+const OPTIONAL_PEER = "@napi-rs/blake-hash";
 /** The least Node version: what the noble packages need. */
 const NODE_FLOOR = ">=20.19.0";
 const DESCRIPTION = "Encrypted UDP mesh that moves directories, blobs and streams between machines";
@@ -45,15 +47,16 @@ export function packageJson(): Record<string, unknown> {
   }
   const imports: Record<string, unknown> = {};
   const dependencies: Record<string, string> = {};
+  const peerDependencies: Record<string, string> = {};
   for (const [name, target] of Object.entries(config.imports)) {
     if (name.startsWith("#")) {
       const driver = output(target, ".js");
       imports[name] = { deno: driver, default: driver.replace(/_deno\.js$/, "_node.js") };
-    } else if (RUNTIME_DEPENDENCY.test(name)) {
+    } else if (RUNTIME_DEPENDENCY.test(name) || name === OPTIONAL_PEER) {
       // The lock's version, so that what was tested is what is installed; a fix of it may be newer.
       const locked = lock.specifiers[target];
       if (locked === undefined) throw new Error(`Make package.json: deno.lock does not know "${target}"`);
-      dependencies[name] = `^${locked}`;
+      (name === OPTIONAL_PEER ? peerDependencies : dependencies)[name] = `^${locked}`;
     }
   }
   return {
@@ -69,6 +72,8 @@ export function packageJson(): Record<string, unknown> {
     bin: { hawser: "./bin/hawser.js" },
     files: ["mod.js", "mod.js.map", "mod.d.ts", "src", "bin", "CHANGELOG.md"],
     dependencies,
+    peerDependencies,
+    peerDependenciesMeta: { [OPTIONAL_PEER]: { optional: true } },
   };
 }
 

@@ -19,7 +19,7 @@ const RUNNER = ["scripts/node_test_runner.ts", "scripts/node_arguments.ts"];
 /** Other scripts that tests, or their processes, use. */
 const SCRIPTS = ["seed_tree.ts", "compare_trees.ts", "hawser_process.ts"];
 /** What only the tests need. */
-const DEV_DEPENDENCIES = ["fast-check", "noise-c.wasm"];
+const DEV_DEPENDENCIES = ["@napi-rs/blake-hash", "fast-check", "noise-c.wasm"];
 /** What tests read of the project besides code. */
 const TEXTS = ["deno.json", "README.md"];
 

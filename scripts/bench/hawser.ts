@@ -7,7 +7,7 @@
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { buildPackage } from "../build_npm.ts";
+import { buildPackage, packageJson } from "../build_npm.ts";
 import { compile } from "../compile_node.ts";
 import { type Contender, type Outcome, timed, type Transfer } from "./contender.ts";
 import { MeasuredProcess } from "./measured_process.ts";
@@ -89,7 +89,10 @@ export class Runtimes {
     this.#built = true;
     buildPackage(this.#folder);
     compile(ROOT, SCRIPTS.map((name) => join("scripts/bench", `${name}.ts`)), this.#folder);
-    execFileSync("npm", ["install", "--no-audit", "--no-fund", "--silent"], { cwd: this.#folder });
+    // With what is optional, which Deno has by its import map.
+    const { peerDependencies } = packageJson() as { peerDependencies: Record<string, string> };
+    const peers = Object.entries(peerDependencies).map(([name, version]) => `${name}@${version}`);
+    execFileSync("npm", ["install", "--no-audit", "--no-fund", "--silent", ...peers], { cwd: this.#folder });
   }
 }
 

@@ -50,8 +50,9 @@ export async function diagnose(dir: string, signal: AbortSignal): Promise<Diagno
   }
   assertGoing(signal);
   const encryption = measureEncryption();
-  ceilings.push(...encryption.ceilings, ...await measureHash());
-  skipped.push(...encryption.skipped);
+  const hash = measureHash();
+  ceilings.push(...encryption.ceilings, ...hash.ceilings);
+  skipped.push(...encryption.skipped, ...hash.skipped);
   assertGoing(signal);
   if (networkFlag === undefined) {
     const transfer = await transferBytes(signal);

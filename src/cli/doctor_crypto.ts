@@ -5,7 +5,8 @@
  */
 
 import { type Aead, type AeadDriver, createAead, NONCE_LENGTH, TAG_LENGTH } from "../crypto/aead.ts";
-import { type Blake3, loadBlake3, nobleBlake3 } from "../crypto/blake3.ts";
+import { type Blake3, nobleBlake3, portableBlake3 } from "../crypto/blake3.ts";
+import { AcceleratedBlake3, loadNativeBlake3 } from "../crypto/blake3_native.ts";
 import { runtimeName } from "../runtime/host.ts";
 import type { Ceiling, Skipped } from "./doctor_report.ts";
 import { ratePerSecond } from "./doctor_rate.ts";
@@ -57,16 +58,26 @@ function measureCipher(aead: Aead, driver: string): Ceiling[] {
   });
 }
 
-/** Hashes with the driver that transfers use, and with the one that always works. */
-export async function measureHash(): Promise<Ceiling[]> {
-  const used = await loadBlake3();
-  const drivers: Blake3[] = used.name === "noble" ? [used] : [used, nobleBlake3()];
+/** Hashes with each driver, the fastest first: native code where it is installed, and what always works. */
+export function measureHash(): { ceilings: Ceiling[]; skipped: Skipped[] } {
+  const portable = portableBlake3();
+  const native = new AcceleratedBlake3(portable, loadNativeBlake3, HASH_SIZE);
   const bytes = new Uint8Array(HASH_SIZE);
-  return drivers.map((blake3) => ({
+  native.hash(bytes);
+  const drivers: Blake3[] = native.native === undefined ? [portable] : [native, portable];
+  if (portable.name !== "noble") drivers.push(nobleBlake3());
+  const ceilings = drivers.map((blake3): Ceiling => ({
     resource: "hash",
     action: "hash",
     driver: blake3.name,
     size: HASH_SIZE,
     perSecond: ratePerSecond(() => void blake3.hash(bytes), TIME),
   }));
+  const flag = runtimeName().startsWith("Deno") ? " and run with --allow-ffi" : "";
+  const skipped: Skipped[] = native.native !== undefined ? [] : [{
+    what: "hashing in native code",
+    reason: `install @napi-rs/blake-hash${flag}`,
+    isFaster: true,
+  }];
+  return { ceilings, skipped };
 }

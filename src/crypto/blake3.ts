@@ -1,11 +1,13 @@
 /**
  * BLAKE3 (plain hash mode, 32 bytes out): the address of every chunk. A fast WebAssembly driver where the runtime
- * has WebAssembly, `@noble/hashes` where it has not; both give the same bytes.
+ * has WebAssembly, `@noble/hashes` where it has not, native code for long inputs where that is installed; all give
+ * the same bytes.
  *
  * @module
  */
 
 import { nobleBlake3 } from "./blake3_noble.ts";
+import { AcceleratedBlake3 } from "./blake3_native.ts";
 import { wasmBlake3 } from "./blake3_wasm.ts";
 
 export { nobleBlake3 } from "./blake3_noble.ts";
@@ -41,13 +43,15 @@ export interface Blake3Pieces {
    * times a power of two.
    */
   hash(bytes: Uint8Array, position: number): HashedPiece;
+  /** Only what it is in the hash of the whole. */
+  part(bytes: Uint8Array, position: number): Uint8Array;
   /** The hash of the whole, which has two pieces at least. */
   join(parts: readonly Uint8Array[]): Uint8Array;
 }
 
 /** A BLAKE3 driver. */
 export interface Blake3 {
-  /** Which driver this is, for logs and metrics: `wasm` or `noble`. */
+  /** Which driver this is, for logs and metrics: `native`, `wasm` or `noble`. */
   readonly name: string;
   /** The hash of `bytes` at once, as a new array. */
   hash(bytes: Uint8Array): Uint8Array;
@@ -71,7 +75,21 @@ let loading: Promise<Blake3> | undefined;
  * ```
  */
 export function loadBlake3(): Promise<Blake3> {
-  // A runtime may lack WebAssembly or forbid compiling it; the slow driver is then the only one, and enough.
-  loading ??= Promise.resolve().then(wasmBlake3).catch(() => nobleBlake3());
+  loading ??= Promise.resolve().then(newBlake3);
   return loading;
+}
+
+/** As {@linkcode loadBlake3}, at once and not shared: for a thread of its own. */
+export function newBlake3(): Blake3 {
+  return new AcceleratedBlake3(portableBlake3());
+}
+
+/** The fastest driver that needs no native code. */
+export function portableBlake3(): Blake3 {
+  try {
+    return wasmBlake3();
+  } catch {
+    // A runtime may lack WebAssembly or forbid compiling it; the slow driver is then the only one, and enough.
+    return nobleBlake3();
+  }
 }

@@ -270,6 +270,18 @@ class WasmPieces implements Blake3Pieces {
     return { hash: this.#alone.finish(rest, true), part: this.#part.finish(rest, false) };
   }
 
+  part(bytes: Uint8Array, position: number): Uint8Array {
+    const { segment } = this.engine;
+    this.#part.reset(position);
+    let at = 0;
+    for (; bytes.length - at > SEGMENT_LENGTH; at += SEGMENT_LENGTH) {
+      segment.set(bytes.subarray(at, at + SEGMENT_LENGTH));
+      this.#part.push();
+    }
+    segment.set(bytes.subarray(at));
+    return this.#part.finish(bytes.length - at, false);
+  }
+
   join(parts: readonly Uint8Array[]): Uint8Array {
     this.#alone.reset(0);
     const last = parts.length - 1;

@@ -6,11 +6,11 @@
  */
 
 import { answerMessages } from "#worker";
-import { wasmBlake3 } from "../crypto/blake3_wasm.ts";
+import { newBlake3 } from "../crypto/blake3.ts";
 import { emptyResult, type PieceBatch, PieceHasher, unpackPiece } from "./piece_batch.ts";
 
-const { hash, pieces } = wasmBlake3();
-const hasher = new PieceHasher("Hash file", hash, pieces!);
+const blake3 = newBlake3();
+const hasher = new PieceHasher("Hash file", (bytes) => blake3.hash(bytes), blake3.pieces!);
 
 answerMessages((message) => {
   const batch = message as PieceBatch;

@@ -14,7 +14,9 @@ export interface PermissionQueries {
   mayReadFreeSpace(): boolean;
   /** Whether datagrams may be sent to, or a socket bound at, `host` and `port`. */
   mayUseNetwork(host: string, port: number): boolean;
-  /** The command-line flag that allows it. */
+  /** Whether native code of packages may be loaded. */
+  mayRunNative(): boolean;
+  /** The command-line flag that allows datagrams to, or a socket at, `host` and `port`. */
   networkFlag(host: string, port: number): string;
   /** The command-line flag that allows reading `path`, or everything. */
   readFlag(path?: string): string;

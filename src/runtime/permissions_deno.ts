@@ -21,6 +21,7 @@ export const permissions: PermissionQueries = {
   mayWrite: (path) => granted(path === undefined ? { name: "write" } : { name: "write", path }),
   mayReadFreeSpace: () => granted({ name: "sys", kind: "statfs" }),
   mayUseNetwork: (host, port) => granted({ name: "net", host: hostAndPort(host, port) }),
+  mayRunNative: () => granted({ name: "ffi" }),
   networkFlag: (host, port) => flag("net", hostAndPort(host, port)),
   readFlag: (path) => flag("read", path),
   writeFlag: (path) => flag("write", path),

@@ -37,6 +37,7 @@ export const permissions: PermissionQueries = {
   mayWrite: (path) => mayUse("fs.write", path),
   mayReadFreeSpace: () => mayUse("fs.read"),
   mayUseNetwork: mayUseSockets,
+  mayRunNative: () => model()?.has("addon") ?? true,
   networkFlag: () => NETWORK_FLAG,
   readFlag: (path) => `--allow-fs-read=${path ?? "*"}`,
   writeFlag: (path) => `--allow-fs-write=${path ?? "*"}`,
