@@ -15,6 +15,8 @@ export interface ChunkJob {
   readonly hash: Uint8Array;
   /** Size that the reference declares, bytes. A holder that announces another is refused. */
   readonly length: number;
+  /** Whether it is likely to be part of a directory manifest, which a holder can send in a third of the bytes. @default false */
+  readonly packable?: boolean;
   /** Takes `bytes` at `offset` of the chunk. The bytes are valid during the call only. Synchronous: it paces the source. */
   write(bytes: Uint8Array, offset: number): void;
   /** Called once, after the last byte was verified. */

@@ -161,6 +161,11 @@ class ChunkFetch implements LaneHandler {
       const message = `${what}: holder ${holder.name} does not have it`;
       return this.#deny(holder, job, new BlobNotFoundError(message, toHex(job.hash)));
     }
+    if (header.code === "BAD_REQUEST" && job.asksPacked) {
+      // A holder that does not know such requests.
+      job.asksPacked = false;
+      return this.#requeue(job);
+    }
     if (header.code === "BUSY" && job.busy++ < MAX_BUSY) return this.#requeueLater(job);
     const reason = header.message === "" ? header.code : `${header.code}, "${header.message}"`;
     const message = `${what}: holder ${holder.name} refuses: ${reason}`;
@@ -223,7 +228,7 @@ class ChunkFetch implements LaneHandler {
     for (const job of lane.take()) {
       this.#inFlight -= job.length - job.received;
       // Kept back for the streams that begin new chunks, there is a hasher for each.
-      if (job.received > 0 && this.#pool.free < this.#maxLanes) job.restart();
+      if (job.isPacked || (job.received > 0 && this.#pool.free < this.#maxLanes)) job.restart();
       if (job.received > 0) this.#again.unshift(job);
       else this.#again.push(job);
     }

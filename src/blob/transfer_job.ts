@@ -6,6 +6,7 @@
 
 import type { Blake3, Blake3Hasher } from "../crypto/blake3.ts";
 import { equalBytes } from "../wire/bytes.ts";
+import { unpackBlob } from "./packed_blob.ts";
 import type { ChunkJob } from "./source.ts";
 
 /** Hashers in use at once are few: as many as streams and interrupted chunks. They are kept and used again. */
@@ -45,10 +46,16 @@ export class TransferJob {
   holder: number | undefined;
   /** Times that a holder was too busy for it. */
   busy = 0;
+  /** Whether it is asked for in packed form. */
+  asksPacked: boolean;
+  /** What came of the packed form, of which `received` counts the bytes. */
+  #packed: Uint8Array | undefined;
   #hasher: Blake3Hasher | undefined;
   #whole: Uint8Array | undefined;
 
-  constructor(readonly job: ChunkJob, readonly pool: HasherPool) {}
+  constructor(readonly job: ChunkJob, readonly pool: HasherPool) {
+    this.asksPacked = job.packable ?? false;
+  }
 
   /** BLAKE3 address. */
   get hash(): Uint8Array {
@@ -60,8 +67,30 @@ export class TransferJob {
     return this.job.length;
   }
 
+  /** Whether what was received is of the packed form: of use only with the rest of it. */
+  get isPacked(): boolean {
+    return this.#packed !== undefined;
+  }
+
+  /** Begins to take a packed form of `length` bytes instead of the bytes themselves. */
+  beginPacked(length: number): void {
+    this.#packed = new Uint8Array(length);
+  }
+
+  /** Takes the packed form as complete. Throws `DecodeError` when it is not one of as many bytes as declared. */
+  unpack(): void {
+    const bytes = unpackBlob(this.#packed!, this.length);
+    this.restart();
+    this.write(bytes);
+  }
+
   /** Takes the next bytes. */
   write(bytes: Uint8Array): void {
+    if (this.#packed !== undefined) {
+      this.#packed.set(bytes, this.received);
+      this.received += bytes.length;
+      return;
+    }
     // A piece that is the whole chunk is hashed at once, below: most chunks are small files in one piece.
     if (this.#hasher === undefined && bytes.length === this.length) {
       this.job.write(bytes, 0);
@@ -90,6 +119,7 @@ export class TransferJob {
   /** Starts again from the first byte. */
   restart(): void {
     this.received = 0;
+    this.#packed = undefined;
     this.forget();
   }
 

@@ -85,12 +85,7 @@ export class TransferLane {
   request(job: TransferJob): void {
     this.#jobs.push(job);
     this.outstandingBytes += job.length - job.received;
-    const message = job.received === 0 ? encodeRequest(job.hash) : encodeTransferControl({
-      kind: "request-range",
-      hash: job.hash,
-      offset: job.received,
-      length: job.length - job.received,
-    });
+    const message = requestFor(job);
     const head = new Uint8Array(1);
     writeVarint(head, 0, message.length);
     this.#requests.push(head, message);
@@ -187,23 +182,44 @@ export class TransferLane {
       if (bytes === undefined) return false;
       this.#owed -= bytes.length;
       this.outstandingBytes -= bytes.length;
-      try {
-        job.write(bytes);
-      } catch (error) {
-        this.handler.onFatal(error);
-        return false;
-      }
+      if (!this.#write(() => job.write(bytes))) return false;
       this.handler.onBytes(this, bytes.length);
+      if (job.isPacked && this.#owed === 0 && !this.#over) return this.#unpack(job);
     } else {
       const message = this.#reader.message();
       if (message === undefined) return false;
       this.#onHeader(job, decodeTransferHeader(message));
     }
-    if (this.#owed === 0 && !this.#over) {
-      this.#owed = undefined;
-      this.handler.onJobReceived(this, this.#jobs.shift()!);
-    }
+    if (this.#owed === 0 && !this.#over) this.#received();
     return true;
+  }
+
+  #received(): void {
+    this.#owed = undefined;
+    this.handler.onJobReceived(this, this.#jobs.shift()!);
+  }
+
+  /** Takes what was packed; the bytes that this saved are bytes that are no longer waited for. */
+  #unpack(job: TransferJob): boolean {
+    const saved = job.length - job.received;
+    if (!this.#write(() => job.unpack())) return false;
+    this.outstandingBytes -= saved;
+    this.handler.onBytes(this, saved);
+    if (!this.#over) this.#received();
+    return true;
+  }
+
+  /** Lets a job take bytes; false when its own code threw, which ends the fetch. */
+  #write(take: () => void): boolean {
+    try {
+      take();
+      return true;
+    } catch (error) {
+      // Packed bytes that are none are the holder's fault.
+      if (error instanceof DecodeError) throw error;
+      this.handler.onFatal(error);
+      return false;
+    }
   }
 
   #onHeader(job: TransferJob | undefined, header: TransferHeader): void {
@@ -219,9 +235,12 @@ export class TransferLane {
       throw this.#breach("it answers what was not asked");
     }
     switch (header.kind) {
+      case "packed":
       case "found":
+        if (header.kind === "packed") this.#checkPacked(job, header.packedLength);
         if (header.totalLength === BigInt(job.length)) {
-          this.#owed = job.length - job.received;
+          if (header.kind === "packed") job.beginPacked(this.#owed = header.packedLength);
+          else this.#owed = job.length - job.received;
           return;
         }
         // Its bytes would follow: nothing behind them can be told apart any more.
@@ -239,4 +258,24 @@ export class TransferLane {
         this.handler.onJobDenied(this, job, header);
     }
   }
+
+  #checkPacked(job: TransferJob, packedLength: number): void {
+    if (!job.asksPacked || job.received > 0) throw this.#breach("it packs what was not to be packed");
+    if (packedLength > 0 && packedLength < job.length) return;
+    throw this.#breach(`it packs ${job.length} bytes into ${packedLength}`);
+  }
+}
+
+/** What asks for a job, or for what is missing of it. */
+function requestFor(job: TransferJob): Uint8Array {
+  const { hash, received, length } = job;
+  if (received > 0) {
+    return encodeTransferControl({
+      kind: "request-range",
+      hash,
+      offset: received,
+      length: length - received,
+    });
+  }
+  return job.asksPacked ? encodeTransferControl({ kind: "request-packed", hash }) : encodeRequest(hash);
 }

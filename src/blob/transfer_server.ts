@@ -15,13 +15,15 @@ import { toHex } from "../wire/bytes.ts";
 import {
   decodeTransferControl,
   encodeTransferHeader,
+  type HaveMessage,
   MAX_CONTROL_LENGTH,
   type RefusalCode,
   type TransferControl,
   type TransferHeader,
 } from "../wire/transfer_message.ts";
 import { BufferPool } from "./buffer_pool.ts";
-import type { BlobRange, BlobStore, SyncReadableStore } from "./store.ts";
+import { PackedBlobs } from "./packed_blob.ts";
+import { type BlobRange, type BlobStore, MAX_STORED_BLOB, type SyncReadableStore } from "./store.ts";
 
 /** Protocol number of blob transfer streams, the original's. */
 export const BLOB_TRANSFER_PROTOCOL = 0x1100;
@@ -33,6 +35,9 @@ const POOLED_READ = 64 * 1024;
 const MAX_POOLED = 64;
 /** The same for stores that answer later, where each read may be a round trip. */
 const ASYNC_READ_SIZE = 1024 * 1024;
+/** Packed manifests that are kept, bytes, and what is known of how many blobs. */
+const MAX_PACKED_BYTES = 8 * 1024 * 1024;
+const MAX_PACKED_BLOBS = 64;
 
 /** What {@linkcode serveBlobs} tells of one answered request. */
 export interface ServedTransfer {
@@ -73,13 +78,14 @@ export function serveBlobs(
   const { maxStreamsPerPeer = 16 } = options;
   const streams = new Map<Session, number>();
   const pool = new BufferPool(READ_SIZE, MAX_POOLED);
+  const packed = new PackedBlobs(MAX_PACKED_BYTES, MAX_PACKED_BLOBS);
   const unserve = node.serve(BLOB_TRANSFER_PROTOCOL, (stream, session) => {
     const open = streams.get(session) ?? 0;
     if (open >= maxStreamsPerPeer) {
       return refuseStream(stream.transport, "BUSY", `more than ${maxStreamsPerPeer} streams`);
     }
     streams.set(session, open + 1);
-    new ServedStream(stream.transport, session, store, options, pool, () => {
+    new ServedStream(stream.transport, session, store, options, pool, packed, () => {
       const left = streams.get(session)! - 1;
       if (left === 0) streams.delete(session);
       else streams.set(session, left);
@@ -103,12 +109,21 @@ interface Answer {
   readonly total: number;
   readonly end: number;
   readonly length: number;
+  /** What is sent in place of the blob's bytes. */
+  readonly packed?: Uint8Array;
   at: number;
 }
 
 /** Whether nothing of an answer was sent, not even its header. */
 function isBegin({ at, end, length }: Answer): boolean {
   return at === end - length;
+}
+
+function headerOf({ total, packed }: Answer): TransferHeader {
+  const totalLength = BigInt(total);
+  return packed === undefined
+    ? { kind: "found", totalLength }
+    : { kind: "packed", totalLength, packedLength: packed.length };
 }
 
 /** One transfer stream. */
@@ -127,6 +142,7 @@ class ServedStream {
     readonly store: BlobStore & Partial<SyncReadableStore>,
     readonly options: ServeBlobsOptions,
     readonly pool: BufferPool,
+    readonly packed: PackedBlobs,
     readonly onOver: () => void,
   ) {
     this.#reader = new MessageReader(() => stream.read(), MAX_CONTROL_LENGTH);
@@ -175,11 +191,12 @@ class ServedStream {
       return true;
     }
     if (control.kind === "have") this.#later(this.#have(control.hashes.map((hash) => hash.slice())));
-    else this.#request(control.hash, control.kind === "request" ? undefined : control);
+    else this.#request(control);
     return true;
   }
 
-  #request(view: Uint8Array, range: BlobRange | undefined): void {
+  #request(control: Exclude<TransferControl, HaveMessage>): void {
+    const { hash: view } = control;
     if (this.options.allow?.(this.session.peerId, view) === false) {
       return this.#write({
         kind: "refused",
@@ -188,8 +205,35 @@ class ServedStream {
       });
     }
     const hash = view.slice();
-    if (this.#readsAtOnce) this.#begin(hash, this.store.sizeSync!(view), range);
+    const range = control.kind === "request-range" ? control : undefined;
+    if (control.kind === "request-packed") this.#packedRequest(hash);
+    else if (this.#readsAtOnce) this.#begin(hash, this.store.sizeSync!(hash), range);
     else this.#later(this.store.stat(hash).then((stat) => this.#begin(hash, stat?.size, range)));
+  }
+
+  /** Takes up the answer to a request for a packed form: where there is none, the blob as it is. */
+  #packedRequest(hash: Uint8Array): void {
+    if (!this.#readsAtOnce) return this.#later(this.#packedRequestLater(hash));
+    const size = this.store.sizeSync!(hash);
+    const packed = size === undefined || size > MAX_STORED_BLOB ? undefined : this.#packedForm(hash, size);
+    this.#begin(hash, size, undefined, packed);
+  }
+
+  #packedForm(hash: Uint8Array, size: number): Uint8Array | undefined {
+    try {
+      return this.packed.get(hash, () => this.store.readSync!(hash, 0, size));
+    } catch {
+      // Read again as it is, where failures are answered.
+      return undefined;
+    }
+  }
+
+  async #packedRequestLater(hash: Uint8Array): Promise<void> {
+    const size = (await this.store.stat(hash))?.size;
+    const bytes = size === undefined || size > MAX_STORED_BLOB
+      ? undefined
+      : await this.store.get(hash).catch(() => undefined);
+    this.#begin(hash, size, undefined, bytes === undefined ? undefined : this.packed.get(hash, () => bytes));
   }
 
   get #readsAtOnce(): boolean {
@@ -197,8 +241,12 @@ class ServedStream {
   }
 
   /** Takes an answer up. */
-  #begin(hash: Uint8Array, total: number | undefined, range: BlobRange | undefined): void {
+  #begin(hash: Uint8Array, total: number | undefined, range?: BlobRange, packed?: Uint8Array): void {
     if (total === undefined) return this.#write({ kind: "not-found" });
+    if (packed !== undefined) {
+      this.#answer = { hash, total, packed, at: 0, end: packed.length, length: packed.length };
+      return;
+    }
     const offset = range?.offset ?? 0;
     if (offset > total) {
       const message = `range begins at ${offset}, the blob has ${total} bytes`;
@@ -210,7 +258,8 @@ class ServedStream {
 
   /** Sends the next piece, the first with the header before it: what cannot be read is not announced. */
   #sendPiece(answer: Answer): void {
-    const { hash, at, end } = answer;
+    const { hash, at, end, packed } = answer;
+    if (packed !== undefined) return this.#sent(answer, packed.subarray(at, Math.min(at + READ_SIZE, end)));
     if (at === end) return this.#sent(answer, new Uint8Array());
     if (!this.#readsAtOnce) return this.#later(this.#sendPieceLater(answer));
     const length = Math.min(READ_SIZE, end - at);
@@ -239,7 +288,7 @@ class ServedStream {
   }
 
   #sent(answer: Answer, piece: Uint8Array, onReleased?: () => void): void {
-    if (isBegin(answer)) this.#write({ kind: "found", totalLength: BigInt(answer.total) });
+    if (isBegin(answer)) this.#write(headerOf(answer));
     this.stream.write(piece, onReleased);
     answer.at += piece.length;
     if (answer.at < answer.end) return;

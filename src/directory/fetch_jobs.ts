@@ -156,6 +156,9 @@ function* counted(jobs: Iterable<ChunkJob>, batch: JobBatch): Generator<ChunkJob
 
 /** Collects a chunk in memory at a place of a larger array. */
 class CollectJob extends CheckedJob {
+  /** It is manifests that are collected. */
+  readonly packable = true;
+
   constructor(hash: Uint8Array, batch: JobBatch, readonly targets: readonly Uint8Array[]) {
     super(hash, targets[0].length, batch);
   }

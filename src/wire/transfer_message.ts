@@ -57,8 +57,16 @@ export interface HaveMessage {
   readonly hashes: readonly Uint8Array[];
 }
 
+/** Asks for a whole blob, in packed form if the holder has one; see `packed_blob.ts`. */
+export interface RequestPackedMessage {
+  /** Tells the variant. */
+  readonly kind: "request-packed";
+  /** BLAKE3 address, 32 bytes. */
+  readonly hash: Uint8Array;
+}
+
 /** What a requester sends. */
-export type TransferControl = RequestMessage | RequestRangeMessage | HaveMessage;
+export type TransferControl = RequestMessage | RequestRangeMessage | HaveMessage | RequestPackedMessage;
 
 /** The blob is here; its bytes, or those of the range, follow. */
 export interface FoundHeader {
@@ -92,8 +100,18 @@ export interface HaveReplyHeader {
   readonly bitmap: Uint8Array;
 }
 
+/** The blob is here; its packed form follows. */
+export interface PackedHeader {
+  /** Tells the variant. */
+  readonly kind: "packed";
+  /** Size of the blob, bytes, as the holder claims. */
+  readonly totalLength: bigint;
+  /** Size of the packed form, bytes. */
+  readonly packedLength: number;
+}
+
 /** What a holder answers. */
-export type TransferHeader = FoundHeader | NotFoundHeader | RefusedHeader | HaveReplyHeader;
+export type TransferHeader = FoundHeader | NotFoundHeader | RefusedHeader | HaveReplyHeader | PackedHeader;
 
 /** The 33 bytes of a request for `hash`: the message of which a fetch sends thousands. */
 export function encodeRequest(hash: Uint8Array): Uint8Array {
@@ -121,6 +139,8 @@ export function encodeTransferControl(message: TransferControl): Uint8Array {
       for (const hash of hashes) writer.fixed(checkHash(hash));
       return writer.finish();
     }
+    case "request-packed":
+      return new PostcardWriter(REQUEST_LENGTH).varint(3).fixed(checkHash(message.hash)).finish();
   }
 }
 
@@ -149,6 +169,8 @@ export function decodeTransferControl(bytes: Uint8Array): TransferControl {
       for (let i = 0; i < count; i++) hashes.push(reader.fixed(HASH_LENGTH));
       return { kind: "have", hashes };
     }
+    case 3:
+      return { kind: "request-packed", hash: reader.fixed(HASH_LENGTH) };
     default:
       throw new DecodeError(`Decode transfer request: variant ${variant} is unknown`);
   }
@@ -163,10 +185,7 @@ export function encodeTransferHeader(header: TransferHeader): Uint8Array {
   const writer = new PostcardWriter(16);
   switch (header.kind) {
     case "found":
-      if (header.totalLength < 0n || header.totalLength > MAX_U64) {
-        throw new InvalidArgumentError(`Encode transfer header: length ${header.totalLength} is not a u64`);
-      }
-      return writer.varint(0).varint(header.totalLength).finish();
+      return writer.varint(0).varint(checkLength(header.totalLength)).finish();
     case "not-found":
       return writer.varint(1).finish();
     case "refused": {
@@ -179,6 +198,9 @@ export function encodeTransferHeader(header: TransferHeader): Uint8Array {
     case "have-reply":
       checkBitmap("Encode", header.bitmap);
       return writer.varint(3).bytes(header.bitmap).finish();
+    case "packed":
+      return writer.varint(4).varint(checkLength(header.totalLength))
+        .varint(checkLength(BigInt(header.packedLength))).finish();
   }
 }
 
@@ -208,6 +230,8 @@ export function decodeTransferHeader(bytes: Uint8Array): TransferHeader {
       checkBitmap("Decode", bitmap);
       return { kind: "have-reply", bitmap };
     }
+    case 4:
+      return { kind: "packed", totalLength: reader.bigU64(), packedLength: reader.u64() };
     default:
       throw new DecodeError(`Decode transfer header: variant ${variant} is unknown`);
   }
@@ -234,6 +258,11 @@ function checkNatural(what: string, value: number): number {
   throw new InvalidArgumentError(
     `Encode transfer request: ${what} ${value} is not a whole number below 2^53`,
   );
+}
+
+function checkLength(length: bigint): bigint {
+  if (length >= 0n && length <= MAX_U64) return length;
+  throw new InvalidArgumentError(`Encode transfer header: length ${length} is not a u64`);
 }
 
 function checkBitmap(action: string, bitmap: Uint8Array): void {

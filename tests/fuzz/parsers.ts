@@ -8,14 +8,15 @@
 import assert from "node:assert/strict";
 import { bech32m } from "@scure/base";
 import fc from "fast-check";
+import { packBlob, unpackBlob } from "../../src/blob/packed_blob.ts";
 import { DecodeError, LimitExceededError, UnsupportedVersionError } from "../../src/errors.ts";
 import { frameMessage, MessageReader } from "../../src/mesh/messages.ts";
 import { PRIORITIES } from "../../src/transport/config.ts";
 import { decodeStreamHeader, encodeStreamHeader } from "../../src/transport/stream_header.ts";
 import { formatAddress, parseAddress } from "../../src/wire/address.ts";
-import { decodeBlobRef, encodeBlobRef } from "../../src/wire/blob_ref.ts";
+import { blobUri, decodeBlobRef, encodeBlobRef, smallRef } from "../../src/wire/blob_ref.ts";
 import { concatBytes, encodeUtf8 } from "../../src/wire/bytes.ts";
-import { decodeDirManifest, encodeDirManifest } from "../../src/wire/dir_manifest.ts";
+import { decodeDirManifest, type DirEntry, encodeDirManifest } from "../../src/wire/dir_manifest.ts";
 import { decodeNodeId, encodeNodeId } from "../../src/wire/node_id.ts";
 import {
   DATA_HEADER,
@@ -229,6 +230,23 @@ function ticketBytes(text: string): Uint8Array {
   return bech32m.fromWords(bech32m.decode(text as `${string}1${string}`, false).words);
 }
 
+/** Packed manifests, each behind the two bytes of its length. */
+const packedManifests = fc.array(fc.tuple(fc.string(), byte32, fc.nat(1 << 20)), {
+  minLength: 10,
+  maxLength: 40,
+}).map((files) => {
+  const entries = files.map(([path, hash, size]): DirEntry => ({
+    ...{ kind: "file", path, mode: 0o100644 },
+    blob: encodeBlobRef(smallRef(blobUri(hash), hash, size)),
+  }));
+  const manifest = encodeDirManifest(entries);
+  return concatBytes([new Uint8Array([manifest.length & 0xff, manifest.length >> 8]), packBlob(manifest)!]);
+});
+
+function lengthOf(input: Uint8Array): number {
+  return (input[0] ?? 0) | ((input[1] ?? 0) << 8);
+}
+
 /** Every parser. */
 export const PARSERS: readonly FuzzTarget[] = [
   parser({
@@ -280,6 +298,18 @@ export const PARSERS: readonly FuzzTarget[] = [
   }),
   format("transfer_control", 4, controls, encodeTransferControl, decodeTransferControl, LimitExceededError),
   format("transfer_header", 4, headers, encodeTransferHeader, decodeTransferHeader, LimitExceededError),
+  parser({
+    name: "packed_blob",
+    share: 3,
+    samples: packedManifests,
+    errors: [DecodeError],
+    decode: (input) => unpackBlob(input.subarray(2), lengthOf(input)),
+    check: (value, input) => {
+      assert.equal(value.length, lengthOf(input));
+      const packed = packBlob(value);
+      if (packed !== undefined) assert.deepEqual(unpackBlob(packed, value.length), value);
+    },
+  }),
   format(
     "blob_ref",
     5,

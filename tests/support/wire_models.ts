@@ -63,6 +63,7 @@ export const controls: fc.Arbitrary<TransferControl> = fc.oneof(
     [hash, offset, length],
   ): TransferControl => ({ kind: "request-range", hash, offset, length })),
   fc.array(hashes).map((list): TransferControl => ({ kind: "have", hashes: list })),
+  hashes.map((hash): TransferControl => ({ kind: "request-packed", hash })),
 );
 const codes = fc.constantFrom<RefusalCode>("FORBIDDEN", "BUSY", "TOO_LARGE", "BAD_REQUEST");
 /** Headers of its answers. */
@@ -73,6 +74,9 @@ export const headers: fc.Arbitrary<TransferHeader> = fc.oneof(
     [code, message],
   ): TransferHeader => ({ kind: "refused", code, message })),
   fc.uint8Array({ maxLength: 512 }).map((bitmap): TransferHeader => ({ kind: "have-reply", bitmap })),
+  fc.tuple(fc.bigInt(0n, 2n ** 64n - 1n), fc.maxSafeNat()).map((
+    [totalLength, packedLength],
+  ): TransferHeader => ({ kind: "packed", totalLength, packedLength })),
 );
 
 const uris = fc.oneof(fc.string({ unit: "binary", maxLength: 100 }), fc.constant(""));

@@ -65,6 +65,9 @@ Deno.test("transfer messages: own variants have their numbers", () => {
   );
   assert.deepEqual(refused, ["02000178", "02010178", "02020178", "02030178"]);
   assert.equal(toHex(encodeTransferHeader({ kind: "have-reply", bitmap: hex("0180") })), "03020180");
+  assert.equal(toHex(encodeTransferControl({ kind: "request-packed", hash: HASH })), `03${toHex(HASH)}`);
+  const packed: TransferHeader = { kind: "packed", totalLength: 300n, packedLength: 129 };
+  assert.equal(toHex(encodeTransferHeader(packed)), "04ac028101");
 });
 
 Deno.test("transfer messages: truncation at any byte is refused, bytes after the message are not", () => {
@@ -85,10 +88,10 @@ Deno.test("transfer messages: truncation at any byte is refused, bytes after the
 });
 
 Deno.test("transfer messages: unknown variants and codes are refused", () => {
-  for (const text of ["03", "7f", "ffffffff0f"]) {
+  for (const text of ["03", "04", "7f", "ffffffff0f"]) {
     assert.throws(() => decodeTransferControl(hex(text)), DecodeError);
   }
-  for (const text of ["04", "7f", "020400", "02ff0100"]) {
+  for (const text of ["04", "0401", "05", "7f", "020400", "02ff0100"]) {
     assert.throws(() => decodeTransferHeader(hex(text)), DecodeError);
   }
 });
