@@ -5,6 +5,7 @@
  * @module
  */
 
+import { yieldToThreads } from "../runtime/host.ts";
 import { startWorker } from "#worker";
 import type { Blake3 } from "../crypto/blake3.ts";
 import type { WorkerThread } from "../runtime/worker.ts";
@@ -100,6 +101,7 @@ class HashRun {
       const batch = this.#returned.shift() ?? this.#take();
       if (batch !== undefined) {
         await this.#hash(batch);
+        if (this.#helped.length > 0) await yieldToThreads();
       } else if (this.#helped.length === 0) {
         // An abort that came with the last pieces counts.
         return await pacer.pause();

@@ -30,3 +30,11 @@ export function workingDirectory(): string {
 export function yieldToEventLoop(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
+
+/**
+ * As {@linkcode yieldToEventLoop}, and messages of other threads have their turn, too: Deno looks for these every few
+ * dozen turns only, unless it has nothing else to do. Costs a millisecond.
+ */
+export function yieldToThreads(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
+}
