@@ -4,9 +4,11 @@
  * @module
  */
 
+import { lookAtOpen } from "#look";
+import type { FileIdentity } from "../blob/folder_store.ts";
 import { SourceChangedError } from "../errors.ts";
 import { errorCode, fileError } from "../runtime/file_errors.ts";
-import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from "../runtime/files.ts";
+import { closeSync, constants, fstatSync, openSync, readSync } from "../runtime/files.ts";
 import { CHUNK_SIZE } from "../wire/blob_ref.ts";
 
 /**
@@ -37,8 +39,8 @@ export interface FilePiece {
 
 /** Reads one file at a time. */
 export class FileReader {
-  /** What `fstat` said of the file that was compared last. */
-  lastStat: Stats | undefined;
+  /** What the file was that was compared last. */
+  lastStat: FileIdentity | undefined;
   #buffer = new Uint8Array(FIRST_BUFFER);
 
   /** @param action what is done, for messages. */
@@ -58,7 +60,7 @@ export class FileReader {
         const bytes = this.#room(Math.min(CHUNK_SIZE, seen.size - offset));
         const length = this.#fill(fd, path, bytes, null);
         if (length < bytes.length) throw new SourceChangedError(path, "it became shorter");
-        if (offset + length === seen.size) this.#compare(fd, path, seen);
+        if (offset + length === seen.size) this.#compare(path, seen, () => fstatSync(fd));
         yield { offset, bytes };
         offset += length;
       } while (offset < seen.size);
@@ -69,8 +71,8 @@ export class FileReader {
 
   /**
    * Part of the file at `path`, valid until the next call. The file is compared with `seen` after it was read, so that
-   * parts read at different times, by different threads, are parts of one and the same file. Throws as
-   * {@linkcode FileReader.chunks} does.
+   * parts read at different times, by different threads, are parts of one and the same file. For hashing only: see
+   * `LookAtOpen`. Throws as {@linkcode FileReader.chunks} does.
    */
   part(path: string, seen: SeenFile, offset: number, length: number): Uint8Array {
     const fd = this.#open(path);
@@ -79,7 +81,7 @@ export class FileReader {
       if (this.#fill(fd, path, bytes, offset) < length) {
         throw new SourceChangedError(path, "it became shorter");
       }
-      this.#compare(fd, path, seen);
+      this.#compare(path, seen, () => lookAtOpen(path, fd));
       return bytes;
     } finally {
       closeSync(fd);
@@ -127,11 +129,14 @@ export class FileReader {
     }
   }
 
-  #compare(fd: number, path: string, seen: SeenFile): void {
-    let now: Stats;
+  #compare(path: string, seen: SeenFile, look: () => FileIdentity): void {
+    let now: FileIdentity;
     try {
-      now = fstatSync(fd);
+      now = look();
     } catch (error) {
+      if (errorCode(error) === "ENOENT") {
+        throw new SourceChangedError(path, "it was replaced", { cause: error });
+      }
       throw fileError(error, this.action, path);
     }
     this.lastStat = now;

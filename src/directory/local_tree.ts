@@ -24,6 +24,7 @@ export async function readLocalTree(action: string, root: string, pacer: WorkPac
     action,
     pacer,
     tolerant: true,
+    unsorted: true,
     maxEntries: unlimited,
     maxDepth: unlimited,
   });

@@ -55,6 +55,8 @@ export interface WalkOptions {
   readonly strict?: boolean;
   /** Skips what cannot be read instead of failing: for trees that are only looked at for what can be reused. */
   readonly tolerant?: boolean;
+  /** Leaves the entries in the order in which they were found. */
+  readonly unsorted?: boolean;
   /** Greatest number of entries. */
   readonly maxEntries?: number;
   /** Greatest number of components of a path. */
@@ -63,7 +65,7 @@ export interface WalkOptions {
 
 /** Everything below a directory. */
 export interface WalkedTree {
-  /** Entries, sorted by the UTF-8 bytes of their paths: parents come before what is in them. */
+  /** Entries, sorted by the UTF-8 bytes of their paths. In any order parents come before what is in them. */
   readonly records: WalkRecord[];
   /** What was left out because a manifest cannot hold it. */
   readonly skipped: SkippedEntry[];
@@ -76,6 +78,7 @@ const REPLACEMENT = "\uFFFD";
 export async function walkTree(root: string, options: WalkOptions): Promise<WalkedTree> {
   const walk = new TreeWalk(root, options);
   await walk.run();
+  if (options.unsorted) return { records: walk.records, skipped: walk.skipped };
   return { records: sortByPath(walk.records), skipped: sortByPath(walk.skipped) };
 }
 

@@ -14,8 +14,12 @@ export interface Look {
   readonly size: number;
   /** Time of the last change of the content, milliseconds since 1970: the same number that `fstatSync` gives. */
   readonly mtimeMs: number;
+  /** Time of the last change of anything, milliseconds since 1970. */
+  readonly ctimeMs: number;
   /** Inode number. */
   readonly ino: number;
+  /** The file system. */
+  readonly dev: number;
   /** Number of its names. */
   readonly nlink: number;
   /** Its owner; 0 where the system has none. */
@@ -24,3 +28,9 @@ export interface Look {
 
 /** Looks at `path`. Throws as `lstatSync` does. */
 export type LookAt = (path: string) => Look;
+
+/**
+ * Looks at the open file `fd`, or where that is quicker at what is at `path`, by which it was opened. Somebody who puts
+ * another file there and takes it away again in time deceives the latter: for what only becomes a hash.
+ */
+export type LookAtOpen = (path: string, fd: number) => Look;

@@ -1,17 +1,26 @@
 /**
- * A look at a path, Deno driver: its own call takes a third of the time of the one it has for Node's sake.
+ * A look at a path, Deno driver: its own call takes a third of the time of the one it has for Node's sake, and half of
+ * that of one for an open file.
  *
  * @module
  */
 
-import type { LookAt } from "./look.ts";
-import { lookAt as lookByNode } from "./look_node.ts";
+import type { Look, LookAt, LookAtOpen } from "./look.ts";
+import { lookAt as lookByNode, lookAtOpen as lookByNodeAtOpen } from "./look_node.ts";
 
 /** As {@linkcode LookAt}. */
-export const lookAt: LookAt = (path) => {
-  const { isFile, isDirectory, isSymlink, mode, size, mtime, ino, nlink, uid } = Deno.lstatSync(path);
-  // Windows has not all of it: there, what `fstatSync` gives is what counts.
-  if (mode === null || mtime === null || ino === null || nlink === null) return lookByNode(path);
+export const lookAt: LookAt = (path) => look(path) ?? lookByNode(path);
+
+/** As {@linkcode LookAtOpen}: at the path. */
+export const lookAtOpen: LookAtOpen = (path, fd) => look(path) ?? lookByNodeAtOpen(path, fd);
+
+/** Windows has not all of it: there, what `fstatSync` gives is what counts. */
+function look(path: string): Look | undefined {
+  const { isFile, isDirectory, isSymlink, mode, size, mtime, ctime, ino, dev, nlink, uid } = Deno.lstatSync(
+    path,
+  );
+  if (mode === null || mtime === null || ctime === null || ino === null || nlink === null) return undefined;
   const kind = isFile ? "file" : isDirectory ? "dir" : isSymlink ? "symlink" : "other";
-  return { kind, mode, size, mtimeMs: mtime.getTime(), ino, nlink, uid: uid ?? 0 };
-};
+  const times = { mtimeMs: mtime.getTime(), ctimeMs: ctime.getTime() };
+  return { kind, mode, size, ...times, ino, dev, nlink, uid: uid ?? 0 };
+}

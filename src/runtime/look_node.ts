@@ -4,13 +4,17 @@
  * @module
  */
 
-import { lstatSync } from "node:fs";
-import type { LookAt } from "./look.ts";
+import { fstatSync, lstatSync, type Stats } from "node:fs";
+import type { Look, LookAt, LookAtOpen } from "./look.ts";
 
 /** As {@linkcode LookAt}. */
-export const lookAt: LookAt = (path) => {
-  const stat = lstatSync(path);
-  const { mode, size, mtimeMs, ino, nlink, uid } = stat;
+export const lookAt: LookAt = (path) => lookOf(lstatSync(path));
+
+/** As {@linkcode LookAtOpen}: at the open file. */
+export const lookAtOpen: LookAtOpen = (_path, fd) => lookOf(fstatSync(fd));
+
+function lookOf(stat: Stats): Look {
+  const { mode, size, mtimeMs, ctimeMs, ino, dev, nlink, uid } = stat;
   const kind = stat.isFile()
     ? "file"
     : stat.isDirectory()
@@ -18,5 +22,5 @@ export const lookAt: LookAt = (path) => {
     : stat.isSymbolicLink()
     ? "symlink"
     : "other";
-  return { kind, mode, size, mtimeMs, ino, nlink, uid };
-};
+  return { kind, mode, size, mtimeMs, ctimeMs, ino, dev, nlink, uid };
+}
