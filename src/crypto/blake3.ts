@@ -57,6 +57,8 @@ export interface Blake3 {
   hash(bytes: Uint8Array): Uint8Array;
   /** A new hasher, ready for `update`. Making one costs tens of microseconds: keep and `reset` it. */
   createHasher(): Promise<Blake3Hasher>;
+  /** Tells that so many bytes are to be hashed: a driver that takes time to get ready does it when they are many. */
+  expect?(bytes: number): void;
   /** Hashes pieces of long inputs; absent where the driver cannot. */
   readonly pieces?: Blake3Pieces;
 }

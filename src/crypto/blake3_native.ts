@@ -82,6 +82,10 @@ export class AcceleratedBlake3 implements Blake3 {
     return this.#native === undefined ? this.base.name : "native";
   }
 
+  expect(bytes: number): void {
+    this.nativeFor(bytes);
+  }
+
   hash(bytes: Uint8Array): Uint8Array {
     const native = this.nativeFor(bytes.length);
     return native === undefined ? this.base.hash(bytes) : plain(native.blake3(bytes));

@@ -61,7 +61,11 @@ export class ContentHasher {
       const message = `Hash content: ${size} bytes exceed the limit of ${MAX_BLOB_SIZE}`;
       throw new LimitExceededError(message, "blob size", size, MAX_BLOB_SIZE);
     }
-    if (size > CHUNK_SIZE) return this.#hashLarge(pieces, sink, pacer);
+    if (size > CHUNK_SIZE) {
+      // One hash of all: it cannot change the driver halfway.
+      this.blake3.expect?.(size);
+      return this.#hashLarge(pieces, sink, pacer);
+    }
     let result: HashedContent | Promise<HashedContent> | undefined;
     for (const { bytes } of pieces) {
       const hash = sink(bytes);

@@ -175,6 +175,18 @@ Deno.test("blake3: native code is loaded once long inputs were hashed, and never
   assert.deepEqual(begun.reset().update(long).digest(), expected);
 });
 
+Deno.test(
+  "blake3: a driver that expects much is native before the first byte",
+  { ignore: isWithoutNative },
+  () => {
+    const blake3 = new AcceleratedBlake3(portableBlake3(), loadNativeBlake3, 100_000);
+    blake3.expect(20_000);
+    assert.equal(blake3.name, "wasm");
+    blake3.expect(100_000);
+    assert.equal(blake3.name, "native");
+  },
+);
+
 Deno.test("blake3: without native code, or with code that hashes otherwise, the portable driver does it all", () => {
   const wrong = {
     blake3: () => new Uint8Array(32),
