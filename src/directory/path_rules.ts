@@ -97,7 +97,14 @@ function codePointOrder(unit: number): number {
   return unit >= 0xe000 ? unit - 0x800 : unit + 0x2000;
 }
 
+/** Below these units UTF-16, by which the engine compares strings, has the order of UTF-8. */
+const SURROGATES_AND_ABOVE = /[\ud800-\uffff]/;
+
 /** Sorts `items` by the UTF-8 bytes of their paths, in place; equal paths keep their order. */
 export function sortByPath<T extends { readonly path: string }>(items: T[]): T[] {
-  return items.sort((a, b) => comparePaths(a.path, b.path));
+  if (items.some(({ path }) => SURROGATES_AND_ABOVE.test(path))) {
+    return items.sort((a, b) => comparePaths(a.path, b.path));
+  }
+  // The same order, in half the time.
+  return items.sort((a, b) => a.path < b.path ? -1 : Number(a.path > b.path));
 }

@@ -8,6 +8,9 @@ const HEX = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, "0"
 const textEncoder = new TextEncoder();
 const textDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
+/** ASCII text up to this length is encoded by hand: for paths and the like the call costs more than the work. */
+const MAX_BY_HAND = 128;
+
 /** Lower-case hex of `bytes`. */
 export function toHex(bytes: Uint8Array): string {
   let out = "";
@@ -25,7 +28,14 @@ export function fromHex(text: string): Uint8Array | undefined {
 
 /** UTF-8 bytes of `text`; lone surrogates become U+FFFD. */
 export function encodeUtf8(text: string): Uint8Array {
-  return textEncoder.encode(text);
+  if (text.length > MAX_BY_HAND) return textEncoder.encode(text);
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < bytes.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit >= 0x80) return textEncoder.encode(text);
+    bytes[i] = unit;
+  }
+  return bytes;
 }
 
 /** The same in at most `limit` bytes: what does not fit is cut off between two characters. */

@@ -6,6 +6,7 @@ import {
   componentProblem,
   foldPath,
   parentOf,
+  sortByPath,
 } from "../../src/directory/path_rules.ts";
 import { symlinkProblem } from "../../src/directory/symlink_rules.ts";
 import { UnsafePathError } from "../../src/errors.ts";
@@ -137,6 +138,13 @@ Deno.test("paths: order is that of the UTF-8 bytes", () => {
   }));
   assert.deepEqual(["a/x", "a", "a.txt", "a-b"].sort(comparePaths), ["a", "a-b", "a.txt", "a/x"]);
   assert(comparePaths("\u{10000}", "\uffff") > 0);
+  const few = fc.string({ unit: fc.constantFrom("a", "/", "é", "\ud7ff", "\ue000", "\uffff", "\u{10000}") });
+  for (const paths of [fc.array(text), fc.array(few), fc.array(fc.string())]) {
+    fc.assert(fc.property(paths, (paths) => {
+      const sorted = sortByPath(paths.map((path) => ({ path }))).map(({ path }) => path);
+      assert.deepEqual(sorted, [...paths].sort((a, b) => compareBytes(encodeUtf8(a), encodeUtf8(b))));
+    }));
+  }
 });
 
 Deno.test("paths: folding joins what some file systems join, and keeps parents parents", () => {

@@ -26,6 +26,9 @@ Deno.test("text that is not hex is no hex", () => {
 Deno.test("UTF-8: keeps a byte order mark, refuses what is not UTF-8, replaces lone surrogates", () => {
   fc.assert(fc.property(fc.string({ unit: "binary" }), (text) => {
     assert.equal(decodeUtf8(encodeUtf8(text)), text);
+    for (const longer of [text, text.repeat(30)]) {
+      assert.deepEqual(encodeUtf8(longer), new TextEncoder().encode(longer));
+    }
   }));
   assert.equal(decodeUtf8(new Uint8Array([0xef, 0xbb, 0xbf, 0x61])), "\ufeffa");
   assert.deepEqual(encodeUtf8("\ud800"), new Uint8Array([0xef, 0xbf, 0xbd]));
