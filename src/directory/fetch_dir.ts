@@ -38,7 +38,8 @@ const ACTION = "Fetch directory";
  * Content that is at `dest` already is not fetched again; when `dest` is the same already, nothing is done. A file
  * that does not change (path, content and mode) becomes part of the new tree as it is, by a hard link, if it has no
  * other name: whoever holds it open holds the new tree's file, and a failed fetch leaves no trace of it but the file's
- * ctime. Where a link cannot be made it is copied. Equal content is fetched once. If `dest` is a link to a directory, that directory is replaced. Missing parents are made.
+ * ctime. Where a link cannot be made it is copied. Equal content is fetched once. If `dest` is a link to a directory,
+ * that directory is replaced. Missing parents are made.
  *
  * Permission bits are those of the manifest, whatever the umask says, for directories too (a read-only one can be
  * replaced by a later fetch all the same); setuid, setgid and sticky bits only with `specialModes`. `dest` itself has
