@@ -54,7 +54,8 @@ export class ScriptProcess {
   }
 }
 
-async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+/** The lines that a process writes. */
+export async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
   let rest = "";
   for await (const piece of stream.pipeThrough(new TextDecoderStream())) {
     const lines = (rest + piece).split("\n");

@@ -19,7 +19,7 @@ import type { Contender } from "./contender.ts";
 import { writeDocument } from "./document.ts";
 import { goalsTable } from "./goals.ts";
 import { type HawserContender, Runtimes } from "./hawser.ts";
-import { killAll } from "./measured_process.ts";
+import { endOnSignals, killAll } from "./measured_process.ts";
 import { measureCase } from "./measure.ts";
 import { findPeers } from "./peers.ts";
 import { makeWorkFolder } from "./work_folder.ts";
@@ -153,12 +153,7 @@ async function main(): Promise<number> {
     for (const close of closers.splice(0)) close();
     remove();
   };
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    Deno.addSignalListener(signal, () => {
-      cleanUp();
-      Deno.exit(130);
-    });
-  }
+  endOnSignals(cleanUp);
   try {
     const runtimes = new Runtimes(join(folder, "package"));
     const bench = new Bench(folder, list(options.runtime).map((id) => runtimes.contender(id)));

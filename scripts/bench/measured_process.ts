@@ -34,6 +34,16 @@ export function killAll(): void {
   for (const process of living) process.kill();
 }
 
+/** Cleans up and ends when a signal asks for it. */
+export function endOnSignals(cleanUp: () => void): void {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    Deno.addSignalListener(signal, () => {
+      cleanUp();
+      Deno.exit(130);
+    });
+  }
+}
+
 /** A running process. Lines of its standard output and standard error come together. */
 export class MeasuredProcess {
   /** The name of the program, for messages. */

@@ -12,7 +12,7 @@ import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
 import { CASES } from "./cases.ts";
 import { Runtimes } from "./hawser.ts";
-import { killAll } from "./measured_process.ts";
+import { endOnSignals, killAll } from "./measured_process.ts";
 import { makeWorkFolder } from "./work_folder.ts";
 
 /** What V8 writes. */
@@ -76,12 +76,7 @@ async function main(): Promise<void> {
     killAll();
     remove();
   };
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    Deno.addSignalListener(signal, () => {
-      cleanUp();
-      Deno.exit(130);
-    });
-  }
+  endOnSignals(cleanUp);
   try {
     const runtimes = new Runtimes(join(folder, "package"));
     const [sending, receiving] = ["sending", "receiving"].map((side) =>

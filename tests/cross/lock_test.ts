@@ -1,7 +1,8 @@
 /** One lock for both runtimes. */
 import assert from "node:assert/strict";
+import { readWrite } from "../e2e/command.ts";
 import { withTempDir } from "../support/temp.ts";
-import { deno, node, pairs, permissions, readWrite, type Runtime } from "./programs.ts";
+import { deno, node, pairs, permissions, type Runtime } from "./programs.ts";
 
 const SCRIPT = "tests/cross/lock_script.ts";
 

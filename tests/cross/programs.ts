@@ -8,7 +8,9 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { linesOf } from "../../scripts/hawser_process.ts";
 import { nodeArguments } from "../../scripts/node_arguments.ts";
+import { NET, readWrite } from "../e2e/command.ts";
 import { tempRoot } from "../support/temp.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
@@ -33,14 +35,6 @@ export const permissions: Deno.PermissionOptionsObject = {
   write: [tempRoot],
   net: ["127.0.0.1"],
 };
-
-/** Flags for loopback, in Deno's words as all flags here. */
-export const NET = "--allow-net=127.0.0.1";
-
-/** Flags to read and to write below `path`. */
-export function readWrite(path: string): string[] {
-  return [`--allow-read=${path}`, `--allow-write=${path}`];
-}
 
 /** How a program ended. */
 export interface Ended {
@@ -123,15 +117,6 @@ export class Program implements AsyncDisposable {
     this.#isOver = true;
     await this.#input.close().catch(() => {});
     return { code, signal, stderr };
-  }
-}
-
-async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
-  let rest = "";
-  for await (const piece of stream.pipeThrough(new TextDecoderStream())) {
-    const lines = (rest + piece).split("\n");
-    rest = lines.pop()!;
-    yield* lines;
   }
 }
 
