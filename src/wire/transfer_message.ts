@@ -8,11 +8,12 @@
 
 import { DecodeError, InvalidArgumentError, LimitExceededError } from "../errors.ts";
 import { PostcardReader, PostcardWriter } from "./postcard.ts";
+import { clipRefusal, MAX_REFUSAL_MESSAGE, readRefusal, REFUSAL_CODES, type RefusalCode } from "./refusal.ts";
+
+export { MAX_REFUSAL_MESSAGE, type RefusalCode };
 
 /** Greatest number of hashes in one `have` message. */
 export const MAX_HAVE_HASHES = 4096;
-/** Greatest length of a refusal's text, UTF-8 bytes. */
-export const MAX_REFUSAL_MESSAGE = 1024;
 /** Length of every encoded `request`, bytes. */
 export const REQUEST_LENGTH = 33;
 /** Greatest length of an encoded control message, bytes: a full `have`. A longer one need not be read. */
@@ -22,12 +23,6 @@ export const MAX_HEADER_LENGTH: number = 4 + MAX_REFUSAL_MESSAGE;
 
 const HASH_LENGTH = 32;
 const MAX_U64 = 0xffff_ffff_ffff_ffffn;
-
-/** Why a holder refuses: not allowed, try later, more than it serves, or not a request it understands. */
-export type RefusalCode = "FORBIDDEN" | "BUSY" | "TOO_LARGE" | "BAD_REQUEST";
-
-/** In the order of their numbers on the wire. */
-const REFUSAL_CODES: readonly RefusalCode[] = ["FORBIDDEN", "BUSY", "TOO_LARGE", "BAD_REQUEST"];
 
 /** Asks for a whole blob. */
 export interface RequestMessage {
@@ -193,7 +188,7 @@ export function encodeTransferHeader(header: TransferHeader): Uint8Array {
       if (code < 0) {
         throw new InvalidArgumentError(`Encode transfer header: code "${header.code}" is unknown`);
       }
-      return writer.varint(2).varint(code).string(clip(header.message)).finish();
+      return writer.varint(2).varint(code).string(clipRefusal(header.message)).finish();
     }
     case "have-reply":
       checkBitmap("Encode", header.bitmap);
@@ -219,7 +214,7 @@ export function decodeTransferHeader(bytes: Uint8Array): TransferHeader {
       return { kind: "not-found" };
     case 2: {
       const code = reader.u32();
-      const message = readMessage(reader);
+      const message = readRefusal(reader, "transfer message");
       if (code >= REFUSAL_CODES.length) {
         throw new DecodeError(`Decode transfer header: code ${code} is unknown`);
       }
@@ -235,15 +230,6 @@ export function decodeTransferHeader(bytes: Uint8Array): TransferHeader {
     default:
       throw new DecodeError(`Decode transfer header: variant ${variant} is unknown`);
   }
-}
-
-function readMessage(reader: PostcardReader): string {
-  const before = reader.remaining;
-  const message = reader.string();
-  const length = before - reader.remaining;
-  // Two bytes of length at most go with the longest text that is allowed.
-  if (length > MAX_REFUSAL_MESSAGE + 2) throw tooMany("Decode", "message bytes", length, MAX_REFUSAL_MESSAGE);
-  return message;
 }
 
 function checkHash(hash: Uint8Array): Uint8Array {
@@ -273,11 +259,4 @@ function checkBitmap(action: string, bitmap: Uint8Array): void {
 function tooMany(action: string, what: string, actual: number, maximum: number): LimitExceededError {
   const message = `${action} transfer message: ${actual} ${what} exceed the limit of ${maximum}`;
   return new LimitExceededError(message, what, actual, maximum);
-}
-
-/** Cuts text so that its UTF-8 form is at most {@linkcode MAX_REFUSAL_MESSAGE} bytes. */
-function clip(text: string): string {
-  const bytes = new Uint8Array(MAX_REFUSAL_MESSAGE);
-  const { read } = new TextEncoder().encodeInto(text, bytes);
-  return text.slice(0, read);
 }

@@ -9,6 +9,7 @@ import assert from "node:assert/strict";
 import { bech32m } from "@scure/base";
 import fc from "fast-check";
 import { packBlob, unpackBlob } from "../../src/blob/packed_blob.ts";
+import { packOutline, unpackOutline } from "../../src/directory/packed_outline.ts";
 import { DecodeError, LimitExceededError, UnsupportedVersionError } from "../../src/errors.ts";
 import { frameMessage, MessageReader } from "../../src/mesh/messages.ts";
 import { PRIORITIES } from "../../src/transport/config.ts";
@@ -17,7 +18,14 @@ import { formatAddress, parseAddress } from "../../src/wire/address.ts";
 import { blobUri, decodeBlobRef, encodeBlobRef, smallRef } from "../../src/wire/blob_ref.ts";
 import { concatBytes, encodeUtf8 } from "../../src/wire/bytes.ts";
 import { decodeDirManifest, type DirEntry, encodeDirManifest } from "../../src/wire/dir_manifest.ts";
+import { decodeDirOutline, encodeDirOutline } from "../../src/wire/dir_outline.ts";
 import { decodeNodeId, encodeNodeId } from "../../src/wire/node_id.ts";
+import {
+  decodeOfferAnswer,
+  decodeOfferQuestion,
+  encodeOfferAnswer,
+  encodeOfferQuestion,
+} from "../../src/wire/offer_message.ts";
 import {
   DATA_HEADER,
   datagramDefect,
@@ -45,7 +53,17 @@ import {
 import { type Frame, framesOf } from "../sim/frames.ts";
 import { Prng } from "../sim/prng.ts";
 import { packets, writeFrame } from "../support/frame_model.ts";
-import { blobRefs, controls, entries, headers, parameters, tickets } from "../support/wire_models.ts";
+import {
+  blobRefs,
+  controls,
+  entries,
+  headers,
+  offerAnswers,
+  offerQuestions,
+  outlineEntries,
+  parameters,
+  tickets,
+} from "../support/wire_models.ts";
 import { mutate } from "./mutate.ts";
 import type { Feed, FuzzTarget } from "./target.ts";
 import { countSteps } from "./work.ts";
@@ -243,6 +261,12 @@ const packedManifests = fc.array(fc.tuple(fc.string(), byte32, fc.nat(1 << 20)),
   return concatBytes([new Uint8Array([manifest.length & 0xff, manifest.length >> 8]), packBlob(manifest)!]);
 });
 
+/** Packed outlines, each behind the two bytes of its length. */
+const packedOutlines = fc.array(outlineEntries, { maxLength: 20 }).map((list) => {
+  const { length, packed } = packOutline(list);
+  return concatBytes([new Uint8Array([length & 0xff, length >> 8]), packed]);
+});
+
 function lengthOf(input: Uint8Array): number {
   return (input[0] ?? 0) | ((input[1] ?? 0) << 8);
 }
@@ -309,6 +333,26 @@ export const PARSERS: readonly FuzzTarget[] = [
       const packed = packBlob(value);
       if (packed !== undefined) assert.deepEqual(unpackBlob(packed, value.length), value);
     },
+  }),
+  format("offer_question", 1, offerQuestions, encodeOfferQuestion, decodeOfferQuestion),
+  format("offer_answer", 4, offerAnswers, encodeOfferAnswer, decodeOfferAnswer, LimitExceededError),
+  format(
+    "outline",
+    5,
+    fc.array(outlineEntries, { maxLength: 8 }),
+    encodeDirOutline,
+    (bytes) => decodeDirOutline(bytes, { maxEntries: 1_000 }),
+    LimitExceededError,
+    UnsupportedVersionError,
+  ),
+  parser({
+    name: "packed_outline",
+    share: 3,
+    samples: packedOutlines,
+    errors: [DecodeError, LimitExceededError, UnsupportedVersionError],
+    decode: (input) =>
+      unpackOutline({ length: lengthOf(input), packed: input.subarray(2) }, { maxEntries: 1_000 }),
+    check: (value) => assert.deepEqual(unpackOutline(packOutline(value), {}), value),
   }),
   format(
     "blob_ref",

@@ -18,6 +18,8 @@ import {
   treeRef,
 } from "../../src/wire/blob_ref.ts";
 import type { DirEntry } from "../../src/wire/dir_manifest.ts";
+import type { OutlineEntry } from "../../src/wire/dir_outline.ts";
+import type { OfferAnswer, OfferFailureCode, OfferQuestion } from "../../src/wire/offer_message.ts";
 import type { Ticket } from "../../src/wire/ticket.ts";
 import type { RefusalCode, TransferControl, TransferHeader } from "../../src/wire/transfer_message.ts";
 import type { TransportParameters } from "../../src/wire/transport_parameters.ts";
@@ -79,6 +81,22 @@ export const headers: fc.Arbitrary<TransferHeader> = fc.oneof(
   ): TransferHeader => ({ kind: "packed", totalLength, packedLength })),
 );
 
+/** Questions for an offer. */
+export const offerQuestions: fc.Arbitrary<OfferQuestion> = fc.boolean().map((live) => ({ live }));
+/** Answers to them. */
+export const offerAnswers: fc.Arbitrary<OfferAnswer> = fc.oneof(
+  fc.tuple(fc.maxSafeNat(), fc.maxSafeNat()).map(([length, packedLength]): OfferAnswer => ({
+    ...{ kind: "outline", length, packedLength },
+  })),
+  fc.integer({ min: 1, max: 9 }).chain((count) =>
+    fc.uint8Array({ minLength: 32 * count, maxLength: 32 * count })
+  ).map((hashes): OfferAnswer => ({ kind: "hashes", hashes })),
+  fc.uint8Array({ maxLength: 150 }).map((ref): OfferAnswer => ({ kind: "done", ref })),
+  fc.tuple(fc.oneof(codes, fc.constant<OfferFailureCode>("FAILED")), fc.string({ unit: "grapheme" })).map(
+    ([code, message]): OfferAnswer => ({ kind: "failed", code, message }),
+  ),
+);
+
 const uris = fc.oneof(fc.string({ unit: "binary", maxLength: 100 }), fc.constant(""));
 const encodings: fc.Arbitrary<Encoding> = fc.oneof(
   fc.constant<Encoding>({ kind: "replicated" }),
@@ -127,4 +145,12 @@ export const entries: fc.Arbitrary<DirEntry> = fc.oneof(
   ): DirEntry => ({ kind: "file", path, mode, blob })),
   fc.tuple(texts, modes).map(([path, mode]): DirEntry => ({ kind: "dir", path, mode })),
   fc.tuple(texts, texts).map(([path, target]): DirEntry => ({ kind: "symlink", path, target })),
+);
+/** Entries of outlines, paths of any text. */
+export const outlineEntries: fc.Arbitrary<OutlineEntry> = fc.oneof(
+  fc.tuple(texts, modes, fc.maxSafeNat()).map((
+    [path, mode, size],
+  ): OutlineEntry => ({ kind: "file", path, mode, size })),
+  fc.tuple(texts, modes).map(([path, mode]): OutlineEntry => ({ kind: "dir", path, mode })),
+  fc.tuple(texts, texts).map(([path, target]): OutlineEntry => ({ kind: "symlink", path, target })),
 );
