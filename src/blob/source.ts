@@ -23,6 +23,13 @@ export interface ChunkJob {
   complete(): void;
 }
 
+/**
+ * What a source is given to fetch, in the order in which it is best asked for. A promise in place of a job says that
+ * there is none yet: the source goes on with what it has and asks again once the promise has resolved. When it rejects,
+ * the fetch ends with its reason.
+ */
+export type ChunkJobs = Iterable<ChunkJob | Promise<void>>;
+
 /** Options of {@linkcode ChunkSource.fetchChunks}. */
 export interface FetchChunksOptions {
   /** Ends the work with the signal's reason. */
@@ -37,7 +44,8 @@ export interface ChunkSource {
    * Fetches every job. Jobs are pulled from the iterable only as the bytes in flight allow, so a lazy generator
    * keeps memory flat. Resolves when all are complete; rejects with the first error that no other holder could
    * make good (`BlobNotFoundError`, `HashMismatchError`, `SizeMismatchError`, `TransferRefusedError`,
-   * `PeerSilentError`, whatever a job's `write` or `complete` threw), after which no job is called again.
+   * `PeerSilentError`, whatever a job's `write` or `complete` threw, or a promise among the jobs was rejected with),
+   * after which no job is called again.
    */
-  fetchChunks(jobs: Iterable<ChunkJob>, options?: FetchChunksOptions): Promise<void>;
+  fetchChunks(jobs: ChunkJobs, options?: FetchChunksOptions): Promise<void>;
 }

@@ -7,8 +7,9 @@
 
 import { type Blake3, loadBlake3 } from "../crypto/blake3.ts";
 import { BlobNotFoundError, HashMismatchError, SizeMismatchError } from "../errors.ts";
+import { withSignal } from "../mesh/abort.ts";
 import { equalBytes, toHex } from "../wire/bytes.ts";
-import type { ChunkJob, ChunkSource, FetchChunksOptions } from "./source.ts";
+import type { ChunkJob, ChunkJobs, ChunkSource, FetchChunksOptions } from "./source.ts";
 import type { BlobStore, SyncReadableStore } from "./store.ts";
 import { yieldToOthers } from "./sync_store.ts";
 
@@ -34,7 +35,7 @@ export class StoreChunkSource implements ChunkSource {
     this.#store = store;
   }
 
-  async fetchChunks(jobs: Iterable<ChunkJob>, options: FetchChunksOptions = {}): Promise<void> {
+  async fetchChunks(jobs: ChunkJobs, options: FetchChunksOptions = {}): Promise<void> {
     options.signal?.throwIfAborted();
     const blake3 = await loadBlake3();
     const store = this.#store;
@@ -49,7 +50,7 @@ function isSyncReadable(store: BlobStore | SyncReadableStore): store is SyncRead
 
 async function copySync(
   store: SyncReadableStore,
-  jobs: Iterable<ChunkJob>,
+  jobs: ChunkJobs,
   blake3: Blake3,
   { signal }: FetchChunksOptions,
 ): Promise<void> {
@@ -57,6 +58,10 @@ async function copySync(
   let chunks = 0;
   for (const job of jobs) {
     signal?.throwIfAborted();
+    if (job instanceof Promise) {
+      await withSignal(job, signal);
+      continue;
+    }
     const size = store.sizeSync(job.hash);
     if (size === undefined) throw notFound(job);
     // Before the read: a wrong size is not worth its bytes.
@@ -71,7 +76,7 @@ async function copySync(
 
 async function copyAsync(
   store: BlobStore,
-  jobs: Iterable<ChunkJob>,
+  jobs: ChunkJobs,
   blake3: Blake3,
   { signal, maxInFlightBytes = DEFAULT_IN_FLIGHT }: FetchChunksOptions,
 ): Promise<void> {
@@ -93,6 +98,12 @@ async function copyAsync(
     }
   };
   for (const job of jobs) {
+    if (job instanceof Promise) {
+      // What is being read may fail meanwhile.
+      await withSignal(job, either).catch((error) => stop.abort(error));
+      if (either.aborted) break;
+      continue;
+    }
     while (running.size > 0 && (running.size >= MAX_READS || inFlight + job.length > maxInFlightBytes)) {
       await Promise.race(running);
     }

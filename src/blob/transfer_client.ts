@@ -18,7 +18,7 @@ import type { Session } from "../mesh/mod.ts";
 import { monotonicNow } from "../mesh/socket_loop.ts";
 import { toHex } from "../wire/bytes.ts";
 import type { TransferHeader } from "../wire/transfer_message.ts";
-import type { ChunkJob, ChunkSource, FetchChunksOptions } from "./source.ts";
+import type { ChunkJob, ChunkJobs, ChunkSource, FetchChunksOptions } from "./source.ts";
 import { type HolderLimits, TransferHolder } from "./transfer_holder.ts";
 import { HasherPool, TransferJob } from "./transfer_job.ts";
 import type { LaneHandler, TransferLane } from "./transfer_lane.ts";
@@ -75,7 +75,7 @@ export function toChunkSource(
 
 /** One call of `fetchChunks`. */
 class ChunkFetch implements LaneHandler {
-  readonly #iterator: Iterator<ChunkJob>;
+  readonly #iterator: Iterator<ChunkJob | Promise<void>>;
   readonly #maxInFlight: number;
   readonly #stop = new AbortController();
   #holders: TransferHolder[] = [];
@@ -83,6 +83,8 @@ class ChunkFetch implements LaneHandler {
   /** Jobs that were asked for in vain and wait to be asked for again. */
   readonly #again: TransferJob[] = [];
   #exhausted = false;
+  /** There will be jobs, but none now. */
+  #waiting = false;
   #unfinished = 0;
   #inFlight = 0;
   #filling = false;
@@ -93,7 +95,7 @@ class ChunkFetch implements LaneHandler {
 
   constructor(
     readonly sessions: Session[],
-    jobs: Iterable<ChunkJob>,
+    jobs: ChunkJobs,
     readonly limits: HolderLimits,
     readonly options: FetchChunksOptions,
   ) {
@@ -310,10 +312,16 @@ class ChunkFetch implements LaneHandler {
       this.#assign(this.#again.splice(i, 1)[0], lane);
       return true;
     }
-    if (this.#exhausted || !this.#holders.some((holder) => this.#hasRoom(holder))) return false;
+    if (this.#exhausted || this.#waiting || !this.#holders.some((holder) => this.#hasRoom(holder))) {
+      return false;
+    }
     const next = this.#iterator.next();
     if (next.done) {
       this.#exhausted = true;
+      return false;
+    }
+    if (next.value instanceof Promise) {
+      this.#waitFor(next.value);
       return false;
     }
     this.#unfinished++;
@@ -322,6 +330,15 @@ class ChunkFetch implements LaneHandler {
     if (lane === undefined) this.#again.push(job);
     else this.#assign(job, lane);
     return lane !== undefined;
+  }
+
+  /** Asks for no new job before there is one. */
+  #waitFor(next: Promise<void>): void {
+    this.#waiting = true;
+    next.then(() => {
+      this.#waiting = false;
+      this.#fill();
+    }, (error) => this.#finish(error));
   }
 
   #assign(job: TransferJob, lane: TransferLane): void {

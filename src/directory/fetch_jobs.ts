@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { ChunkJob, ChunkSource, FetchChunksOptions } from "../blob/source.ts";
+import type { ChunkJob, ChunkJobs, ChunkSource, FetchChunksOptions } from "../blob/source.ts";
 import { SizeMismatchError, TransferProtocolError } from "../errors.ts";
 import { toHex } from "../wire/bytes.ts";
 import type { ManifestPlan } from "./plan.ts";
@@ -97,7 +97,7 @@ class JobBatch {
  */
 async function runJobs(
   source: ChunkSource,
-  makeJobs: (batch: JobBatch) => Iterable<ChunkJob>,
+  makeJobs: (batch: JobBatch) => ChunkJobs,
   options: FetchChunksOptions,
 ): Promise<void> {
   const { signal, maxInFlightBytes } = options;
@@ -122,7 +122,7 @@ async function runJobs(
 /** Waits until the source is done; after a failure only for a while. Does not reject. */
 async function settled(
   source: ChunkSource,
-  jobs: Iterable<ChunkJob>,
+  jobs: ChunkJobs,
   maxInFlightBytes: number | undefined,
   batch: JobBatch,
 ): Promise<void> {
@@ -145,10 +145,10 @@ async function settled(
   clearTimeout(timer);
 }
 
-function* counted(jobs: Iterable<ChunkJob>, batch: JobBatch): Generator<ChunkJob> {
+function* counted(jobs: ChunkJobs, batch: JobBatch): Generator<ChunkJob | Promise<void>> {
   for (const job of jobs) {
     batch.throwIfFailed();
-    batch.started++;
+    if (!(job instanceof Promise)) batch.started++;
     yield job;
   }
   batch.exhausted = true;

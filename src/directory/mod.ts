@@ -43,6 +43,6 @@ export type {
   SyncReadableStore,
   VerifyResult,
 } from "../blob/store.ts";
-export type { ChunkJob, ChunkSource, FetchChunksOptions } from "../blob/source.ts";
+export type { ChunkJob, ChunkJobs, ChunkSource, FetchChunksOptions } from "../blob/source.ts";
 export type { BlobRef, ChunkRef, Encoding, ManifestRef, SmallRef, TreeRef } from "../wire/blob_ref.ts";
 export type { DirectoryEntry, DirEntry, FileEntry, SymlinkEntry } from "../wire/dir_manifest.ts";

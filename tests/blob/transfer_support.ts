@@ -10,7 +10,7 @@ import {
   serveBlobs,
   type ServeBlobsOptions,
 } from "../../src/blob/transfer_server.ts";
-import type { ChunkJob } from "../../src/blob/source.ts";
+import type { ChunkJob, ChunkJobs } from "../../src/blob/source.ts";
 import type { BlobStore } from "../../src/blob/store.ts";
 import { MemoryBlobStore } from "../../src/blob/memory_store.ts";
 import { toChunkSource, type TransferOptions } from "../../src/blob/transfer_client.ts";
@@ -76,6 +76,7 @@ export async function storeOf(blobs: Iterable<Uint8Array>): Promise<MemoryBlobSt
 /** The same store without its synchronous calls. */
 export function asynchronous(store: BlobStore): BlobStore {
   return new Proxy(store, {
+    has: (target, name) => name !== "sizeSync" && name !== "readSync" && Reflect.has(target, name),
     get(target, name) {
       if (name === "sizeSync" || name === "readSync") return undefined;
       const value = Reflect.get(target, name, target);
@@ -158,7 +159,7 @@ export async function withHolders<T>(
 /** Fetches `jobs` from the holders. */
 export function fetchFrom(
   holders: readonly MeshNode[],
-  jobs: Iterable<ChunkJob>,
+  jobs: ChunkJobs,
   options: TransferOptions = {},
 ): Promise<void> {
   return withHolders(holders, (sessions) => toChunkSource(sessions, options).fetchChunks(jobs));

@@ -16,6 +16,7 @@ import { fetchDir } from "../../src/directory/fetch_dir.ts";
 import { diffDir, listDir, verifyDir } from "../../src/directory/inspect.ts";
 import { storeDir } from "../../src/directory/store_dir.ts";
 import { FileSystemError, UnsafePathError } from "../../src/errors.ts";
+import { readyJobs } from "../support/jobs.ts";
 import { tempPermissions as permissions, withTempDir } from "../support/temp.ts";
 import { compareTrees, makeTree, namesIn, pattern, type TreeSpec } from "../support/tree.ts";
 
@@ -238,7 +239,7 @@ Deno.test(
       const { source, ref, from } = await stored(temp, { files });
       // Every file begun before any is finished.
       const interleaved: typeof source.fetchChunks = async (jobs, options) => {
-        const all = [...jobs];
+        const all = [...readyJobs(jobs)];
         if (all.length === 1) return await source.fetchChunks(all, options);
         const contents = new Map(all.map((job) => [job, new Uint8Array(job.length)]));
         await source.fetchChunks(

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
-import type { ChunkJob, ChunkSource, FetchChunksOptions } from "../../src/blob/source.ts";
+import type { ChunkJob, ChunkJobs, ChunkSource, FetchChunksOptions } from "../../src/blob/source.ts";
 import { MemoryBlobStore } from "../../src/blob/memory_store.ts";
 import { StoreChunkSource } from "../../src/blob/store_source.ts";
 import { nobleBlake3 } from "../../src/crypto/blake3.ts";
@@ -23,6 +23,7 @@ import {
 import { type BlobRef, blobUri, encodeBlobRef, smallRef } from "../../src/wire/blob_ref.ts";
 import { type DirEntry, encodeDirManifest } from "../../src/wire/dir_manifest.ts";
 import { referenceOf } from "../../src/blob/chunking.ts";
+import { readyJobs } from "../support/jobs.ts";
 import { tempPermissions as permissions, withTempDir } from "../support/temp.ts";
 import { compareTrees, describeTree, makeTree, namesIn } from "../support/tree.ts";
 import { storeManifest } from "./directory_cases.ts";
@@ -213,8 +214,10 @@ class BadSource implements ChunkSource {
     this.#behave = behave;
   }
 
-  fetchChunks(jobs: Iterable<ChunkJob>, options: FetchChunksOptions = {}): Promise<void> {
-    return this.#calls++ % 2 === 0 ? this.#honest.fetchChunks(jobs, options) : this.#behave(jobs, options);
+  fetchChunks(jobs: ChunkJobs, options: FetchChunksOptions = {}): Promise<void> {
+    return this.#calls++ % 2 === 0
+      ? this.#honest.fetchChunks(jobs, options)
+      : this.#behave(readyJobs(jobs), options);
   }
 }
 

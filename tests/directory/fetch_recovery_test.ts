@@ -18,6 +18,7 @@ import { fetchDir } from "../../src/directory/fetch_dir.ts";
 import { storeDir } from "../../src/directory/store_dir.ts";
 import { type BlobRef, encodeBlobRef } from "../../src/wire/blob_ref.ts";
 import { toHex } from "../../src/wire/bytes.ts";
+import { readyJobs } from "../support/jobs.ts";
 import { tempPermissions as permissions, withTempDir } from "../support/temp.ts";
 import { compareTrees, makeTree, namesIn, pattern } from "../support/tree.ts";
 
@@ -55,7 +56,7 @@ class CountingSource implements ChunkSource {
   }
 
   *#counted(jobs: Parameters<ChunkSource["fetchChunks"]>[0]) {
-    for (const job of jobs) {
+    for (const job of readyJobs(jobs)) {
       this.bytes += job.length;
       yield job;
     }
