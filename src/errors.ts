@@ -152,10 +152,16 @@ export class TransferRefusedError extends HawserError {
   }
 }
 
-/** Thrown when a peer breaks the blob transfer protocol (`content.md` 2). */
+/** Thrown when a peer breaks the protocol of blob transfers or of offers (`content.md` 2 and 5). */
 export class TransferProtocolError extends HawserError {
   /** Always `TransferProtocolError`. */
   override readonly name: string = "TransferProtocolError";
+}
+
+/** Thrown when the holder of an offered directory could not read it; the message has its words. */
+export class OfferFailedError extends HawserError {
+  /** Always `OfferFailedError`. */
+  override readonly name: string = "OfferFailedError";
 }
 
 /** Thrown when a store's files are damaged, or a store is used after `close`. */

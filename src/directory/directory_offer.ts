@@ -6,9 +6,10 @@
 
 import type { BlobRef } from "../wire/blob_ref.ts";
 import type { OutlineEntry } from "../wire/dir_outline.ts";
+import type { ManifestLimits } from "./limits.ts";
 
 /** Options of asking a holder what directory it offers. */
-export interface RequestOfferOptions {
+export interface RequestOfferOptions extends Pick<ManifestLimits, "maxEntries" | "maxManifestBytes"> {
   /**
    * Whether outline and hashes are wanted while the holder still reads, for a fetch that begins before it is done;
    * otherwise only the reference at the end.
@@ -35,8 +36,8 @@ export interface DirectoryOffer {
    */
   nextHashes(): Promise<Uint8Array | undefined>;
   /**
-   * The reference of the directory, once the holder has read it all. Rejects when the holder fails or refuses
-   * (`TransferRefusedError`), breaks the protocol (`TransferProtocolError`), says nothing for too long
+   * The reference of the directory, once the holder has read it all. Rejects when the holder fails (`OfferFailedError`)
+   * or refuses (`TransferRefusedError`), offers no directory (`UnsupportedError`), breaks the protocol (`TransferProtocolError`), says nothing for too long
    * (`PeerSilentError`), with the session's error, or the signal's reason. Nobody has to wait for it.
    */
   readonly ref: Promise<BlobRef>;

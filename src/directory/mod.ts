@@ -26,6 +26,8 @@ export {
   type VerifyDirResult,
 } from "./inspect.ts";
 export type { ManifestLimits } from "./limits.ts";
+export type { DirectoryOffer, OfferSource, RequestOfferOptions } from "./directory_offer.ts";
+export { OFFER_PROTOCOL, requestOffer } from "./offer_request.ts";
 export type { PathPatterns } from "./path_filter.ts";
 export { referenceOfPath } from "./reference.ts";
 export { scanDir, type ScanOptions, type ScanProgress, type ScanResult, type ScanStats } from "./scan.ts";
@@ -46,3 +48,4 @@ export type {
 export type { ChunkJob, ChunkJobs, ChunkSource, FetchChunksOptions } from "../blob/source.ts";
 export type { BlobRef, ChunkRef, Encoding, ManifestRef, SmallRef, TreeRef } from "../wire/blob_ref.ts";
 export type { DirectoryEntry, DirEntry, FileEntry, SymlinkEntry } from "../wire/dir_manifest.ts";
+export type { OutlineEntry, OutlineFile } from "../wire/dir_outline.ts";

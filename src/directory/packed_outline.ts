@@ -9,6 +9,9 @@ import { deflate, inflate } from "../runtime/deflate.ts";
 import { decodeDirOutline, encodeDirOutline, type OutlineEntry } from "../wire/dir_outline.ts";
 import { DEFAULT_MAX_ENTRIES, DEFAULT_MAX_MANIFEST_BYTES, type ManifestLimits } from "./limits.ts";
 
+/** The limits of manifests that hold for outlines. */
+export type OutlineLimits = Pick<ManifestLimits, "maxEntries" | "maxManifestBytes">;
+
 /** An outline on its way. */
 export interface PackedOutline {
   /** Size of the outline, bytes. */
@@ -27,7 +30,7 @@ export function packOutline(entries: readonly OutlineEntry[]): PackedOutline {
  * Checks what a holder says of its outline before the packed form is received. Throws `LimitExceededError` when either
  * form is larger than the limit of a manifest: with hashes it would be, too.
  */
-export function checkOutlineSize(length: number, packedLength: number, limits: ManifestLimits): void {
+export function checkOutlineSize(length: number, packedLength: number, limits: OutlineLimits): void {
   const { maxManifestBytes: limit = DEFAULT_MAX_MANIFEST_BYTES } = limits;
   const larger = Math.max(length, packedLength);
   if (larger <= limit) return;
@@ -40,7 +43,7 @@ export function checkOutlineSize(length: number, packedLength: number, limits: M
  * `DecodeError` when it is malformed or of another length, `UnsupportedVersionError`, `LimitExceededError` above a
  * limit.
  */
-export function unpackOutline({ length, packed }: PackedOutline, limits: ManifestLimits): OutlineEntry[] {
+export function unpackOutline({ length, packed }: PackedOutline, limits: OutlineLimits): OutlineEntry[] {
   checkOutlineSize(length, packed.length, limits);
   let outline: Uint8Array | undefined;
   let cause: unknown;
