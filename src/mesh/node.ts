@@ -249,7 +249,7 @@ export class MeshNode implements AsyncDisposable {
     this.#endpoint.closeAll(ErrorCode.NO_ERROR, "node closed", monotonicNow());
     this.#loop.flush();
     // Lingering answers stragglers: until the peers have heard it, or three probe time-outs.
-    await this.#turnsUntil(() => this.#endpoint.isIdle);
+    await this.#turnsUntil(() => this.#endpoint.isSilent);
     this.#loop.stop();
     await this.#socket.close();
     this.#resolveClosed();

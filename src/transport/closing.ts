@@ -35,6 +35,11 @@ export class Closing {
   #repeatsLeft = REPEATS;
   #repeatEvery = Infinity;
 
+  /** Whether nothing more will be said: the peer has closed, too, and was told that it was heard. */
+  get isSilent(): boolean {
+    return this.phase === "gone" || (this.phase === "draining" && !this.#isDue);
+  }
+
   /** When {@linkcode Closing.onTimeout} is due. */
   get deadline(): number {
     return this.phase === "gone" ? Infinity : Math.min(this.#goneAt, this.#repeatAt);

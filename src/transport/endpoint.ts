@@ -117,6 +117,13 @@ export class Endpoint implements ConnectionOwner {
     return this.#byIndex.size === 0 && this.#outbox.size === 0;
   }
 
+  /** Whether no peer would miss this node: what lingers yet would say nothing to anything that comes. */
+  get isSilent(): boolean {
+    if (this.#outbox.size > 0) return false;
+    for (const { session } of this.#byIndex.values()) if (!session?.isSilent) return false;
+    return true;
+  }
+
   /** From now on nobody may connect any more: a peer that was told goodbye would be back at once. */
   stopAccepting(): void {
     this.#accepts = false;

@@ -100,6 +100,11 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
     return this.#closing.phase === "gone";
   }
 
+  /** See {@linkcode Closing.isSilent}. */
+  get isSilent(): boolean {
+    return this.#closing.isSilent;
+  }
+
   /** When a valid packet last arrived. */
   get lastReceivedAt(): number {
     return this.liveness.lastReceivedAt;

@@ -106,6 +106,23 @@ Deno.test("close: right after the handshake it lingers for no more than three pr
   assert.ok(network.now - begin <= 3 * (4 + 8 + MAX_ACK_DELAY), `${network.now - begin} ms`);
 });
 
+Deno.test("close: once the other side's goodbye is answered nobody would miss the node, though it lingers", () => {
+  const { network, server, client } = pair({}, {}, { delay: 2 });
+  const connection = client.connect(server);
+  network.runUntil(() => server.incoming.length === 1);
+  assert.ok(!server.endpoint.isSilent);
+  connection.session!.close(0, "", network.now);
+  network.runUntil(() => server.endpoint.isSilent);
+  assert.equal(server.incoming[0].session!.isOpen, false);
+  assert.ok(!server.endpoint.isIdle);
+  // The answer was on its way by then.
+  assert.ok(!client.endpoint.isSilent);
+  server.kill();
+  const begin = network.now;
+  network.runUntil(() => client.endpoint.isIdle);
+  assert.equal(network.now - begin, 2);
+});
+
 Deno.test("handshake: the responder sends no data before a valid packet came", () => {
   const { network, seen, server, client } = pair();
   // All that the client sends after its initiation is lost.
