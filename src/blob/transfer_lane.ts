@@ -41,8 +41,10 @@ export interface LaneHandler {
   onFatal(error: unknown): void;
 }
 
-/** Bytes from which on there is nothing to wait for. */
-const READ_AT_ONCE = 16 * 1024;
+/** Bytes from which on there is nothing to wait for: a large datagram has more. */
+const READ_AT_ONCE = 48 * 1024;
+/** What a job that is not complete has got meanwhile is read after this time, milliseconds, if it is less than that. */
+const GATHER_TIME = 5;
 
 /** A stream with the jobs that were asked for on it. */
 export class TransferLane {
@@ -58,6 +60,8 @@ export class TransferLane {
   #over = false;
   /** Reads at the end of this turn of the event loop. */
   #reading = false;
+  /** Reads soon. */
+  #gathering: ReturnType<typeof setTimeout> | undefined;
   /** Why the lane failed. */
   failure: Error | undefined;
 
@@ -102,16 +106,14 @@ export class TransferLane {
   /** Ends the lane when everything was answered. */
   finish(): void {
     if (this.#over) return;
-    this.#over = true;
-    this.stream.onReadable = undefined;
+    this.#end();
     this.stream.finish();
     this.stream.stop(ErrorCode.CANCELLED);
   }
 
   /** Gives the lane up; its jobs are not called any more. */
   abort(): void {
-    this.#over = true;
-    this.stream.onReadable = undefined;
+    this.#end();
     this.stream.abort(ErrorCode.CANCELLED);
   }
 
@@ -123,16 +125,28 @@ export class TransferLane {
     return this.#jobs.splice(0);
   }
 
+  #end(): void {
+    this.#over = true;
+    this.stream.onReadable = undefined;
+    clearTimeout(this.#gathering);
+  }
+
   #onReadable(): void {
-    const { readable } = this.stream.receiving;
-    if (readable === 0 || readable >= READ_AT_ONCE) return this.#read();
-    // Small packets come many at a time: what the others of this turn bring is hashed and written with it.
-    if (this.#reading) return;
-    this.#reading = true;
-    queueMicrotask(() => {
-      this.#reading = false;
-      this.#read();
-    });
+    const { readable, credit } = this.stream.receiving;
+    if (readable === 0 || readable >= READ_AT_ONCE || credit < READ_AT_ONCE) return this.#read();
+    // Small packets come many at a time: hashing and writing what each brings costs more than the packet.
+    if (this.#owed !== undefined && readable < this.#owed) {
+      this.#gathering ??= setTimeout(() => {
+        this.#gathering = undefined;
+        this.#read();
+      }, GATHER_TIME);
+    } else if (!this.#reading) {
+      this.#reading = true;
+      queueMicrotask(() => {
+        this.#reading = false;
+        this.#read();
+      });
+    }
   }
 
   #read(): void {

@@ -70,6 +70,11 @@ export class ReceiveHalf {
     return this.#queued;
   }
 
+  /** Bytes that the peer may still send before it is given more credit. */
+  get credit(): number {
+    return this.window.limit - this.highest;
+  }
+
   /** Whether the reader has everything, or there will never be more. */
   get terminal(): boolean {
     return this.state === "data_read" || this.state === "reset_read";
@@ -126,10 +131,16 @@ export class ReceiveHalf {
     return this.#taken(this.#queue.shift() ?? this.#takeGathered());
   }
 
-  /** As {@linkcode ReceiveHalf.read}, but the piece may be valid during the stream's callback only: no copy is made. */
+  /**
+   * As {@linkcode ReceiveHalf.read}, but the piece may be valid until more arrives only: no copy is made, and blocks are
+   * filled again.
+   */
   readView(): Uint8Array | undefined {
-    let piece = this.#queue.shift() ?? this.#takeGathered();
-    if (piece === undefined) {
+    let piece = this.#queue.shift();
+    if (piece === undefined && this.#blockBegin < this.#blockEnd) {
+      piece = this.#block!.subarray(this.#blockBegin, this.#blockEnd);
+      this.#blockEnd = this.#blockBegin;
+    } else if (piece === undefined) {
       piece = this.#borrowed;
       this.#borrowed = undefined;
     }

@@ -96,7 +96,7 @@ export class Stream implements StreamHeader {
     return piece;
   }
 
-  /** As {@linkcode Stream.read}, but the piece may be valid during `onReadable` only: for what uses it up there. */
+  /** As {@linkcode Stream.read}, but the piece may be valid until more arrives only: for what uses it up at once. */
   readView(): Uint8Array | undefined {
     const piece = this.receiving.readView();
     if (piece !== undefined) this.owner.onStreamRead(this, piece.length);

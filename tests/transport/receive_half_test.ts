@@ -169,6 +169,35 @@ Deno.test("receive half: a piece is lent while it arrives, and kept as a copy af
   assert.ok(half.ended);
 });
 
+Deno.test("receive half: a block whose bytes were only lent is filled again, what was given away never is", () => {
+  const { half } = make(10_000_000);
+  const packet = new Uint8Array(1_000);
+  let offset = 0;
+  const receive = () => {
+    packet.set(pattern(1, offset, packet.length));
+    half.receive(offset, packet, false, true);
+    half.settle();
+    offset += packet.length;
+  };
+  for (let i = 0; i < 600; i++) receive();
+  for (let piece = half.read(); piece !== undefined; piece = half.read());
+  receive();
+  const kept = half.read()!;
+  const lent = new Set<ArrayBufferLike>();
+  for (let count = 1; count <= 60; count++) {
+    let at = offset;
+    for (let i = 0; i < count; i++) receive();
+    for (let view = half.readView(); view !== undefined; view = half.readView()) {
+      lent.add(view.buffer);
+      assert.deepEqual(view, pattern(1, at, view.length));
+      at += view.length;
+    }
+    assert.equal(at, offset);
+  }
+  assert.deepEqual(kept, pattern(1, 600_000, 1_000));
+  assert.ok(lent.size <= 4, `${lent.size} blocks`);
+});
+
 Deno.test("receive half: a lone short message costs what it is long", () => {
   const { half } = make();
   half.receive(0, new Uint8Array(61_440).subarray(7, 17), false, true);
