@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type CommandLine, parseArguments } from "./arguments.ts";
+import type { CommandLine, ParsedArguments } from "./arguments.ts";
 import { runFetch } from "./command_fetch.ts";
 import { runKey } from "./command_key.ts";
 import { runLs } from "./command_ls.ts";
@@ -13,6 +13,7 @@ import { runShare } from "./command_share.ts";
 import { errorJson, errorStack, errorText } from "./error_text.ts";
 import type { CliIo } from "./io.ts";
 import { Output } from "./output.ts";
+import { readPlainArguments } from "./plain_arguments.ts";
 import { safeJson } from "./safe_text.ts";
 import { InterruptedError, UsageError } from "./usage_error.ts";
 
@@ -30,13 +31,19 @@ export const EXIT_USAGE = 2;
  * @param io the process around it.
  */
 export async function main(args: readonly string[], io: CliIo): Promise<number> {
-  const parsed = parseArguments(args, io.stdout.columns);
+  const parsed = readPlainArguments(args) ?? await parse(args, io.stdout.columns);
   if (parsed.kind === "text") {
     io.stdout.write(parsed.text);
     return EXIT_DONE;
   }
   if (parsed.kind === "wrong") return reportUsage(parsed.message, args, io);
   return await runInterruptible(parsed.value, io);
+}
+
+/** Reads arguments with the parser that knows help, completion and every mistake. */
+async function parse(args: readonly string[], columns: number): Promise<ParsedArguments> {
+  const { parseArguments } = await import("./arguments.ts");
+  return parseArguments(args, columns);
 }
 
 /** Runs a command so that the first signal ends it in order and the second at once. */
