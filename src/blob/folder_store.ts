@@ -13,6 +13,7 @@ import { blobKey } from "./blob_key.ts";
 import type { ContentChunk } from "./chunking.ts";
 import { type FileIdentity, FolderIndex } from "./folder_store_index.ts";
 import { OpenFiles } from "./open_files.ts";
+import { RecentBytes } from "./recent_bytes.ts";
 import type { GcResult } from "./store.ts";
 import { hashForPut, SyncBlobStore } from "./sync_store.ts";
 
@@ -20,6 +21,8 @@ export type { FileIdentity };
 
 /** Large files kept open between reads of their parts. */
 const MAX_OPEN_FILES = 16;
+/** Larger files are not kept: reading them takes longer than opening them. */
+const MAX_KEPT_FILE = 64 * 1024;
 
 /** Errors of opening that say: this is not the file that was hashed. */
 const GONE: Readonly<Record<string, string>> = {
@@ -30,6 +33,16 @@ const GONE: Readonly<Record<string, string>> = {
   EISDIR: "it is a directory",
   ENXIO: "it is not a regular file",
 };
+
+/** Options of {@linkcode FolderBlobStore}. */
+export interface FolderBlobStoreOptions {
+  /**
+   * Bytes of small files, those added last, that are kept in memory until {@linkcode FolderBlobStore.forgetBytes}: who
+   * asks for a file soon after it was hashed gets it without its being opened again.
+   * @default 0
+   */
+  readonly recentBytes?: number;
+}
 
 /**
  * Serves files where they are; nothing is copied. Which blob is where is told with {@linkcode FolderBlobStore.addFile}
@@ -47,15 +60,17 @@ export class FolderBlobStore extends SyncBlobStore {
   readonly #index = new FolderIndex();
   readonly #memory = new Map<string, Uint8Array>();
   readonly #open: OpenFiles<number>;
+  #recent: RecentBytes | undefined;
 
   /**
    * A store without blobs.
    *
    * @param root The folder; nothing outside of it is opened unless a path says so.
    */
-  constructor(root: string) {
+  constructor(root: string, { recentBytes = 0 }: FolderBlobStoreOptions = {}) {
     super();
     this.#root = root;
+    if (recentBytes >= MAX_KEPT_FILE) this.#recent = new RecentBytes(recentBytes);
     this.label = `folder "${root}"`;
     this.#open = new OpenFiles(MAX_OPEN_FILES, (file) => this.#openFile(file), closeSync);
   }
@@ -66,10 +81,22 @@ export class FolderBlobStore extends SyncBlobStore {
    * @param path The file, relative to the root.
    * @param identity What `fstat` said of the open file when it was hashed, by this library's file functions.
    * @param chunks Its chunks and where they lie.
+   * @param bytes Its content as it was hashed, where that is at hand: see {@linkcode FolderBlobStoreOptions}.
    */
-  addFile(path: string, identity: FileIdentity, chunks: readonly ContentChunk[]): void {
+  addFile(
+    path: string,
+    identity: FileIdentity,
+    chunks: readonly ContentChunk[],
+    bytes?: Uint8Array,
+  ): void {
     this.assertOpen("Add file");
-    this.#index.add(path, identity, chunks);
+    const isKept = bytes !== undefined && bytes.length <= MAX_KEPT_FILE && chunks.length === 1;
+    this.#index.add(path, identity, chunks, isKept ? this.#recent?.add(bytes) : undefined);
+  }
+
+  /** Lets go of the bytes that were kept, and keeps no more. */
+  forgetBytes(): void {
+    this.#recent = undefined;
   }
 
   /** Keeps `bytes` in memory as a blob: for what belongs to the folder and is no file, as its manifest. */
@@ -115,6 +142,7 @@ export class FolderBlobStore extends SyncBlobStore {
     await super.close();
     this.#open.closeAll();
     this.#memory.clear();
+    this.forgetBytes();
   }
 
   // deno-lint-ignore require-await -- async so that it rejects instead of throwing
@@ -141,6 +169,12 @@ export class FolderBlobStore extends SyncBlobStore {
       return into;
     }
     const chunk = this.#index.find(key)!;
+    // What was hashed: whatever the file is by now, these are the bytes that were asked for.
+    const kept = chunk.kept < 0 ? undefined : this.#recent?.get(chunk.kept, chunk.size);
+    if (kept !== undefined) {
+      into.set(kept.subarray(offset, offset + length));
+      return into;
+    }
     // A file that is read in one go is closed at once; one of many parts stays open for the next.
     const isWhole = length === this.#index.identity(chunk.file).size;
     const fd = isWhole ? this.#openFile(chunk.file) : this.#open.get(chunk.file);

@@ -30,10 +30,14 @@ export interface FolderPlace {
   readonly offset: number;
   /** Size, bytes. */
   readonly size: number;
+  /** Where its bytes were kept when it was added; -1 when they were not. */
+  readonly kept: number;
 }
 
 const IDENTITY_FIELDS = 5;
-const PLACE_FIELDS = 3;
+const PLACE_FIELDS = 4;
+/** {@linkcode FolderPlace.kept} of what is read from its file. */
+const NOT_KEPT = -1;
 
 /** Files and the places of their chunks. */
 export class FolderIndex {
@@ -42,8 +46,11 @@ export class FolderIndex {
   readonly #places = new NumberRows(PLACE_FIELDS);
   readonly #byKey = new Map<string, number>();
 
-  /** Adds a file. Throws `InvalidArgumentError` when a chunk leaves it. */
-  add(path: string, identity: FileIdentity, chunks: readonly ContentChunk[]): void {
+  /**
+   * Adds a file. Throws `InvalidArgumentError` when a chunk leaves it. @param kept where the bytes of its only chunk
+   * are kept.
+   */
+  add(path: string, identity: FileIdentity, chunks: readonly ContentChunk[], kept = NOT_KEPT): void {
     for (const { offset, size } of chunks) {
       if (offset >= 0 && size >= 0 && offset + size <= identity.size) continue;
       throw new InvalidArgumentError(
@@ -55,7 +62,8 @@ export class FolderIndex {
     this.#identities.push(size, mtimeMs, ctimeMs, ino, dev);
     for (const chunk of chunks) {
       const key = blobKey(chunk.hash);
-      if (!this.#byKey.has(key)) this.#byKey.set(key, this.#places.push(file, chunk.offset, chunk.size));
+      if (this.#byKey.has(key)) continue;
+      this.#byKey.set(key, this.#places.push(file, chunk.offset, chunk.size, kept));
     }
   }
 
@@ -64,7 +72,12 @@ export class FolderIndex {
     const row = this.#byKey.get(key);
     if (row === undefined) return undefined;
     const places = this.#places;
-    return { file: places.get(row, 0), offset: places.get(row, 1), size: places.get(row, 2) };
+    return {
+      file: places.get(row, 0),
+      offset: places.get(row, 1),
+      size: places.get(row, 2),
+      kept: places.get(row, 3),
+    };
   }
 
   /** All blobs. */

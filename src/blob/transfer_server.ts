@@ -17,10 +17,13 @@ import {
   encodeTransferHeader,
   type HaveMessage,
   MAX_CONTROL_LENGTH,
+  MAX_FOUND_LENGTH,
   type RefusalCode,
   type TransferControl,
   type TransferHeader,
+  writeFoundHeader,
 } from "../wire/transfer_message.ts";
+import { AnswerBuffer } from "./answer_buffer.ts";
 import { BufferPool } from "./buffer_pool.ts";
 import { PackedBlobs } from "./packed_blob.ts";
 import { type BlobRange, type BlobStore, MAX_STORED_BLOB, type SyncReadableStore } from "./store.ts";
@@ -31,6 +34,8 @@ export const BLOB_TRANSFER_PROTOCOL = 0x1100;
 const READ_SIZE = 256 * 1024;
 /** Shorter reads are not worth a buffer of that size. */
 const POOLED_READ = 64 * 1024;
+/** Blobs up to this size are answered many at a time, in one buffer. */
+const GATHERED_BLOB = 32 * 1024;
 /** Buffers kept for the next reads: what a fast path has in flight. */
 const MAX_POOLED = 64;
 /** The same for stores that answer later, where each read may be a round trip. */
@@ -129,6 +134,7 @@ function headerOf({ total, packed }: Answer): TransferHeader {
 /** One transfer stream. */
 class ServedStream {
   readonly #reader: MessageReader;
+  readonly #gathered: AnswerBuffer;
   #answer: Answer | undefined;
   /** The loop runs, or an asynchronous answer is awaited. */
   #busy = false;
@@ -146,6 +152,7 @@ class ServedStream {
     readonly onOver: () => void,
   ) {
     this.#reader = new MessageReader(() => stream.read(), MAX_CONTROL_LENGTH);
+    this.#gathered = new AnswerBuffer(stream, pool);
     stream.onReadable = () => this.#pump();
     stream.onWritable = () => this.#pump();
     // Requests may be here already: streams are held back until the node has authorized the peer.
@@ -162,6 +169,7 @@ class ServedStream {
         if (this.#answer !== undefined) this.#sendPiece(this.#answer);
         else if (!this.#nextRequest()) break;
       }
+      this.#gathered.flush();
     } catch (error) {
       this.#abort(error as Error);
     }
@@ -176,10 +184,12 @@ class ServedStream {
       message = this.#reader.message();
     } catch (error) {
       // Whatever follows cannot be told apart any more.
+      this.#gathered.flush();
       refuseStream(this.stream, "BAD_REQUEST", (error as Error).message);
       return false;
     }
     if (message === undefined) {
+      this.#gathered.flush();
       if (this.stream.ended) this.stream.finish();
       return false;
     }
@@ -204,11 +214,32 @@ class ServedStream {
         message: "this node does not give that blob to you",
       });
     }
+    if (control.kind === "request" && this.#gather(view)) return;
     const hash = view.slice();
     const range = control.kind === "request-range" ? control : undefined;
     if (control.kind === "request-packed") this.#packedRequest(hash);
     else if (this.#readsAtOnce) this.#begin(hash, this.store.sizeSync!(hash), range);
     else this.#later(this.store.stat(hash).then((stat) => this.#begin(hash, stat?.size, range)));
+  }
+
+  /** Answers at once what is small and can be read now; false, with nothing answered, for what is not. */
+  #gather(hash: Uint8Array): boolean {
+    const size = this.#readsAtOnce ? this.store.sizeSync!(hash) : undefined;
+    if (size === undefined || size > GATHERED_BLOB) return false;
+    const room = this.#gathered.room(MAX_FOUND_LENGTH + size);
+    const at = writeFoundHeader(room, size);
+    const into = room.subarray(at, at + size);
+    try {
+      const bytes = size === 0 ? into : this.store.readSync!(hash, 0, size, into);
+      if (bytes.buffer !== into.buffer) into.set(bytes);
+    } catch (error) {
+      this.#report(error as Error, hash);
+      this.#write({ kind: "not-found" });
+      return true;
+    }
+    this.#gathered.add(at + size);
+    this.options.onTransfer?.({ session: this.session, hash, bytes: size });
+    return true;
   }
 
   /** Takes up the answer to a request for a packed form: where there is none, the blob as it is. */
@@ -289,6 +320,7 @@ class ServedStream {
 
   #sent(answer: Answer, piece: Uint8Array, onReleased?: () => void): void {
     if (isBegin(answer)) this.#write(headerOf(answer));
+    this.#gathered.flush();
     this.stream.write(piece, onReleased);
     answer.at += piece.length;
     if (answer.at < answer.end) return;
@@ -323,7 +355,7 @@ class ServedStream {
   }
 
   #write(header: TransferHeader): void {
-    this.stream.write(frameMessage(encodeTransferHeader(header)));
+    this.#gathered.put(frameMessage(encodeTransferHeader(header)));
   }
 
   /** Something broke in the middle of a blob: only the end of the stream can say so. */

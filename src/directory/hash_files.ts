@@ -40,8 +40,11 @@ export interface HashFilesOptions {
   readonly pacer: WorkPacer;
   /** How many bytes there are in all. */
   readonly bytes: number;
-  /** Is given every piece, in the order of `parts`: its number in `result`. */
-  readonly onPiece: (part: FilePart, result: HashedBatch, index: number) => void;
+  /**
+   * Is given every piece, in the order of `parts`: its number in `result` and, valid during the call, its bytes where
+   * this thread has just read them.
+   */
+  readonly onPiece: (part: FilePart, result: HashedBatch, index: number, bytes?: Uint8Array) => void;
 }
 
 interface Batch {
@@ -123,9 +126,9 @@ class HashRun {
     const { pacer, root } = this.#options;
     batch.result = emptyResult(batch.parts.length);
     for (const [i, { file, offset }] of batch.parts.entries()) {
-      this.#hasher.hashPiece(`${root}/${file.path}`, file, offset, i, batch.result);
+      const bytes = this.#hasher.hashPiece(`${root}/${file.path}`, file, offset, i, batch.result);
       batch.done++;
-      this.#giveOut();
+      this.#giveOut(batch, bytes);
       if (pacer.due) {
         await pacer.pause();
         this.#feed();
@@ -176,12 +179,13 @@ class HashRun {
     this.#wake?.();
   }
 
-  /** Gives out what is done, in order. */
-  #giveOut(): void {
+  /** Gives out what is done, in order. @param bytes of the piece that this thread has just done of `current`. */
+  #giveOut(current?: Batch, bytes?: Uint8Array): void {
     for (let batch = this.#open[0]; batch !== undefined; batch = this.#open[0]) {
       const { parts, result } = batch;
       for (; batch.given < batch.done; batch.given++) {
-        this.#options.onPiece(parts[batch.given], result!, batch.given);
+        const isCurrent = batch === current && batch.given === batch.done - 1;
+        this.#options.onPiece(parts[batch.given], result!, batch.given, isCurrent ? bytes : undefined);
       }
       if (batch.given < parts.length) return;
       this.#open.shift();

@@ -108,10 +108,10 @@ export class PieceHasher {
   }
 
   /**
-   * Reads the piece at `offset` of a file and writes what it is into `result` as number `index`. Throws as
-   * `FileReader.part` does.
+   * Reads the piece at `offset` of a file and writes what it is into `result` as number `index`. Returns its bytes,
+   * valid until the next call. Throws as `FileReader.part` does.
    */
-  hashPiece(path: string, seen: SeenFile, offset: number, index: number, result: HashedBatch): void {
+  hashPiece(path: string, seen: SeenFile, offset: number, index: number, result: HashedBatch): Uint8Array {
     const { size } = seen;
     const bytes = this.#reader.part(path, seen, offset, Math.min(CHUNK_SIZE, size - offset));
     const { hashes, identities } = result;
@@ -129,5 +129,6 @@ export class PieceHasher {
     identities[at + 2] = stat.ctimeMs;
     identities[at + 3] = stat.ino;
     identities[at + 4] = stat.dev;
+    return bytes;
   }
 }

@@ -90,8 +90,16 @@ export interface ScanSink {
   readonly chunk?: ChunkSink;
   /** Keeps a chunk of the manifest. @default `chunk` */
   readonly manifestChunk?: ChunkSink;
-  /** Is told of every file after its last chunk: its path below the root and how it looked when it was read. */
-  readonly file?: (path: string, identity: FileIdentity, chunks: readonly ChunkRef[]) => void;
+  /**
+   * Is told of every file after its last chunk: its path below the root, how it looked when it was read and, valid
+   * during the call, its bytes where it has one chunk only and they are at hand.
+   */
+  readonly file?: (
+    path: string,
+    identity: FileIdentity,
+    chunks: readonly ChunkRef[],
+    bytes?: Uint8Array,
+  ) => void;
 }
 
 /**
@@ -248,7 +256,7 @@ class Scan {
       blake3: this.hasher.blake3,
       pacer,
       bytes: this.progress.totalBytes,
-      onPiece: ({ file, offset }, result, index) => {
+      onPiece: ({ file, offset }, result, index, bytes) => {
         const hash = hashOfPiece(result, index);
         const size = Math.min(CHUNK_SIZE, file.size - offset);
         if (file.size > CHUNK_SIZE) {
@@ -263,7 +271,7 @@ class Scan {
         };
         [chunks, parts] = [[], []];
         addUntil(file);
-        entries.push(this.#fileEntry(file, content, identityOfPiece(result, index)));
+        entries.push(this.#fileEntry(file, content, identityOfPiece(result, index), bytes));
       },
     });
     addUntil(undefined);
@@ -304,9 +312,14 @@ class Scan {
       : this.#fileEntry(record, content, this.#reader.lastStat!);
   }
 
-  #fileEntry(record: WalkRecord, { ref, chunks }: HashedContent, identity: FileIdentity): DirEntry {
+  #fileEntry(
+    record: WalkRecord,
+    { ref, chunks }: HashedContent,
+    identity: FileIdentity,
+    bytes?: Uint8Array,
+  ): DirEntry {
     const { path, size, mode } = record;
-    this.sink.file?.(path, identity, chunks);
+    this.sink.file?.(path, identity, chunks, size <= CHUNK_SIZE ? bytes : undefined);
     this.progress.files++;
     if (size <= CHUNK_SIZE) this.progress.bytes += size;
     this.options.onProgress?.(this.progress);

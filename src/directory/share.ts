@@ -42,7 +42,7 @@ export async function shareFolder(root: string, options: ScanOptions = {}): Prom
   try {
     const { ref, stats } = await scanInto(action, target, options, {
       manifestChunk: (bytes) => store.addBytes(bytes),
-      file: (path, stat, chunks) => store.addFile(path, stat, placed(chunks)),
+      file: (path, stat, chunks, bytes) => store.addFile(path, stat, placed(chunks), bytes),
     });
     return { store, ref, stats };
   } catch (error) {

@@ -199,6 +199,23 @@ export function encodeTransferHeader(header: TransferHeader): Uint8Array {
   }
 }
 
+/** Greatest length of what {@linkcode writeFoundHeader} writes, bytes. */
+export const MAX_FOUND_LENGTH = 12;
+
+/**
+ * Writes a `found` header with its length before it at the beginning of `out`: the message of which a holder of small
+ * blobs sends thousands. Returns its length. @param size of the blob, bytes, below 2^53.
+ */
+export function writeFoundHeader(out: Uint8Array, size: number): number {
+  let at = 2;
+  out[1] = 0;
+  for (; size >= 0x80; size = Math.floor(size / 0x80)) out[at++] = (size % 0x80) | 0x80;
+  out[at++] = size;
+  // So short that its length, as a varint, is one byte.
+  out[0] = at - 1;
+  return at;
+}
+
 /**
  * Reads a header; bytes after it are ignored. A bitmap is a view of `bytes`.
  *

@@ -208,3 +208,31 @@ Deno.test("folder store: without permission the error names the flag", { permiss
     return true;
   });
 });
+
+testInTempDir(
+  "folder store: bytes kept since the hashing are served until they are forgotten",
+  async (path) => {
+    await using store = new FolderBlobStore(path, { recentBytes: 256 * 1024 });
+    const kept = patterned(5_000);
+    const large = patterned(65_537);
+    for (const [name, bytes] of [["kept", kept], ["large", large]] as const) {
+      writeFileSync(join(path, name), bytes);
+      const { chunks } = chunkBytes(bytes, blake3);
+      const fd = openSync(join(path, name), "r");
+      // A copy that is used for something else afterwards.
+      const copy = bytes.slice();
+      store.addFile(name, fstatSync(fd), chunks, copy);
+      copy.fill(0);
+      closeSync(fd);
+      rmSync(join(path, name));
+    }
+    const hash = blake3.hash(kept);
+    assert.deepEqual(store.readSync(hash, 0, 5_000), kept);
+    assert.deepEqual(store.readSync(hash, 10, 20, new Uint8Array(20)), kept.slice(10, 30));
+    assert.deepEqual(await store.get(hash), kept);
+    // What is not worth keeping is looked for where it was.
+    assert.throws(() => store.readSync(blake3.hash(large), 0, 65_537), SourceChangedError);
+    store.forgetBytes();
+    assert.throws(() => store.readSync(hash, 0, 5_000), SourceChangedError);
+  },
+);

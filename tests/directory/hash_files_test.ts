@@ -6,6 +6,7 @@ import { loadBlake3 } from "../../src/crypto/blake3.ts";
 import { hashFiles, partsOf } from "../../src/directory/hash_files.ts";
 import { scanDir, shareFolder, storeDir } from "../../src/directory/mod.ts";
 import { WorkPacer } from "../../src/directory/pacer.ts";
+import { hashOfPiece } from "../../src/directory/piece_batch.ts";
 import { walkTree } from "../../src/directory/walk.ts";
 import { SourceChangedError } from "../../src/errors.ts";
 import { encodeBlobRef } from "../../src/wire/blob_ref.ts";
@@ -80,6 +81,34 @@ Deno.test("hash files: one that is not what was listed is noticed on either thre
       }
     }
   }));
+
+for (const bytes of [1e6, 1e9]) {
+  Deno.test(`hash files: bytes that are given with a piece are the piece's, ${bytes} announced`, {
+    permissions: { ...tempPermissions, read: true },
+  }, () =>
+    withTempDir(async (temp) => {
+      makeManyFiles(temp);
+      const pacer = new WorkPacer(undefined);
+      const { records } = await walkTree(temp, { action: "Test", pacer });
+      const parts = [...partsOf(records.filter(({ kind, size }) => kind === "file" && size < 1e7))];
+      const blake3 = await loadBlake3();
+      let pieces = 0;
+      let given = 0;
+      const options = { action: "Test", root: temp, blake3, pacer, bytes };
+      await hashFiles(parts, {
+        ...options,
+        onPiece: (part, result, index, content) => {
+          assert.equal(part, parts[pieces++]);
+          if (content === undefined) return;
+          given++;
+          assert.deepEqual(blake3.hash(content), hashOfPiece(result, index));
+        },
+      });
+      assert.equal(pieces, parts.length);
+      // One thread has them all at hand.
+      if (bytes < 1e9) assert.equal(given, pieces);
+    }));
+}
 
 Deno.test("scanDir: what ends the work ends the helper", {
   permissions: { ...tempPermissions, read: true },

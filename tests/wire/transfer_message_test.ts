@@ -10,12 +10,14 @@ import {
   encodeTransferControl,
   encodeTransferHeader,
   MAX_CONTROL_LENGTH,
+  MAX_FOUND_LENGTH,
   MAX_HAVE_HASHES,
   MAX_HEADER_LENGTH,
   MAX_REFUSAL_MESSAGE,
   type RefusalCode,
   type TransferControl,
   type TransferHeader,
+  writeFoundHeader,
 } from "../../src/wire/transfer_message.ts";
 import { controls, headers } from "../support/wire_models.ts";
 import golden from "../vectors/transfer-frames.json" with { type: "json" };
@@ -54,6 +56,17 @@ Deno.test("transfer messages: round trip", () => {
   fc.assert(fc.property(headers, (header) => {
     assert.deepEqual(decodeTransferHeader(encodeTransferHeader(header)), header);
   }));
+});
+
+Deno.test("transfer header: found, written in place, is the message with its length", () => {
+  const check = (size: number) => {
+    const out = new Uint8Array(MAX_FOUND_LENGTH);
+    const length = writeFoundHeader(out, size);
+    const message = encodeTransferHeader({ kind: "found", totalLength: BigInt(size) });
+    assert.deepEqual(out.subarray(0, length), Uint8Array.of(message.length, ...message));
+  };
+  for (const size of [0, 127, 128, 16_383, 16_384, Number.MAX_SAFE_INTEGER]) check(size);
+  fc.assert(fc.property(fc.maxSafeNat(), check));
 });
 
 Deno.test("transfer messages: own variants have their numbers", () => {
