@@ -4,7 +4,8 @@
  * @module
  */
 
-import { fetchDir, type FetchDirStats } from "../directory/mod.ts";
+import { fetchDir } from "../directory/fetch_dir.ts";
+import type { FetchDirStats } from "../directory/fetch_options.ts";
 import type { CommandOf } from "./arguments.ts";
 import { withDeadline } from "./deadline.ts";
 import { CLOSE_FETCHED } from "./fetch_watch.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type DirListing, listDir, type ListedEntry } from "../directory/mod.ts";
+import { type DirListing, listDir, type ListedEntry } from "../directory/inspect.ts";
 import type { CommandOf } from "./arguments.ts";
 import { withDeadline } from "./deadline.ts";
 import { CLOSE_NOT_FETCHED } from "./fetch_watch.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { referenceOfPath } from "../directory/mod.ts";
+import { referenceOfPath } from "../directory/reference.ts";
 import { encodeBlobRef } from "../wire/blob_ref.ts";
 import { toHex } from "../wire/bytes.ts";
 import type { CommandOf } from "./arguments.ts";

@@ -6,8 +6,9 @@
 
 import { serveBlobs } from "../blob/transfer_server.ts";
 import { generateKeyPair } from "../crypto/x25519.ts";
-import { type SharedFolder, shareFolder } from "../directory/mod.ts";
-import { MeshNode, type Session } from "../mesh/mod.ts";
+import { type SharedFolder, shareFolder } from "../directory/share.ts";
+import { MeshNode } from "../mesh/node.ts";
+import type { Session } from "../mesh/session.ts";
 import { chunksOf, encodeBlobRef } from "../wire/blob_ref.ts";
 import { toHex } from "../wire/bytes.ts";
 import { shortNodeId } from "../wire/node_id.ts";

@@ -5,11 +5,6 @@
  */
 
 import type { CommandLine, ParsedArguments } from "./arguments.ts";
-import { runFetch } from "./command_fetch.ts";
-import { runKey } from "./command_key.ts";
-import { runLs } from "./command_ls.ts";
-import { runRef } from "./command_ref.ts";
-import { runShare } from "./command_share.ts";
 import { errorJson, errorStack, errorText } from "./error_text.ts";
 import type { CliIo } from "./io.ts";
 import { Output } from "./output.ts";
@@ -85,20 +80,30 @@ async function runInterruptible(command: CommandLine, io: CliIo): Promise<number
   }
 }
 
+/** Each command is loaded when it is asked for: what the others need takes its time. */
 async function run(command: CommandLine, output: Output, io: CliIo, signal: AbortSignal): Promise<void> {
   switch (command.command) {
-    case "share":
+    case "share": {
+      const { runShare } = await import("./command_share.ts");
       return await runShare(command, output, io, signal);
-    case "fetch":
+    }
+    case "fetch": {
+      const { runFetch } = await import("./command_fetch.ts");
       return await runFetch(command, output, io, signal);
-    case "ref":
+    }
+    case "ref": {
+      const { runRef } = await import("./command_ref.ts");
       return await runRef(command, output, signal);
-    case "ls":
+    }
+    case "ls": {
+      const { runLs } = await import("./command_ls.ts");
       return await runLs(command, output, signal);
-    case "key":
+    }
+    case "key": {
+      const { runKey } = await import("./command_key.ts");
       return runKey(command, output);
+    }
     case "doctor": {
-      // The only command that is not there to be quick: no other loads what it measures with.
       const { runDoctor } = await import("./command_doctor.ts");
       return await runDoctor(command, output, signal);
     }

@@ -6,7 +6,7 @@
 
 import type { ChunkSource } from "../blob/source.ts";
 import { toChunkSource } from "../blob/transfer_client.ts";
-import { MeshNode } from "../mesh/mod.ts";
+import { MeshNode } from "../mesh/node.ts";
 import { type BlobRef, decodeBlobRef } from "../wire/blob_ref.ts";
 import { shortNodeId } from "../wire/node_id.ts";
 import type { Ticket } from "../wire/ticket.ts";

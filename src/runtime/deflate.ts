@@ -1,14 +1,14 @@
 /**
- * Raw deflate (RFC 1951), the same in Deno and Node.
+ * Raw deflate (RFC 1951), the same in Deno and Node. Loaded with the first use: small trees never need it.
  *
  * @module
  */
 
-import { deflateRawSync, inflateRawSync } from "node:zlib";
+import process from "node:process";
 
 /** Compresses `bytes`. */
 export function deflate(bytes: Uint8Array): Uint8Array {
-  return deflateRawSync(bytes);
+  return process.getBuiltinModule("node:zlib").deflateRawSync(bytes);
 }
 
 /**
@@ -17,5 +17,6 @@ export function deflate(bytes: Uint8Array): Uint8Array {
  */
 export function inflate(bytes: Uint8Array, maxLength: number): Uint8Array {
   // The runtimes want room for one byte at least.
-  return inflateRawSync(bytes, { maxOutputLength: Math.max(1, maxLength) });
+  const maxOutputLength = Math.max(1, maxLength);
+  return process.getBuiltinModule("node:zlib").inflateRawSync(bytes, { maxOutputLength });
 }

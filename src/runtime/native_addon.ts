@@ -5,7 +5,6 @@
  * @module
  */
 
-import { createRequire } from "node:module";
 import process from "node:process";
 import { permissions } from "#permissions";
 
@@ -21,7 +20,7 @@ export function loadAddon(name: string): unknown {
   try {
     // From where the package lies; its own code would ask for variables and commands that Deno may not permit. The
     // name is no import, so that nothing is looked for until now.
-    const require = createRequire(import.meta.resolve(name));
+    const require = process.getBuiltinModule("node:module").createRequire(import.meta.resolve(name));
     const platform = `${name}-${process.platform}-${process.arch}`;
     for (const ending of ENDINGS[process.platform] ?? [""]) {
       try {

@@ -5,7 +5,6 @@
  * @module
  */
 
-import os from "node:os";
 import process from "node:process";
 
 /** Columns assumed where the terminal does not tell. */
@@ -114,7 +113,9 @@ export function networkAddresses(): NetworkAddress[] {
   const state = deno?.permissions?.querySync({ name: "sys", kind: "networkInterfaces" }).state;
   if (state !== undefined && state !== "granted") return [];
   const addresses: NetworkAddress[] = [];
-  for (const list of Object.values(os.networkInterfaces())) {
+  // Loaded here: most commands never look.
+  const { networkInterfaces } = process.getBuiltinModule("node:os");
+  for (const list of Object.values(networkInterfaces())) {
     for (const { address, family, internal } of list ?? []) {
       if (family === "IPv4" || family === "IPv6") addresses.push({ address, family, internal });
     }

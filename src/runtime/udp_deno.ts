@@ -17,7 +17,6 @@ import {
   type UdpHandlers,
   type UdpSocket,
 } from "./udp.ts";
-import { bindUdp as bindNodeUdp, udpDrivers as nodeUdpDrivers } from "./udp_node.ts";
 
 let toldOfFallback = false;
 
@@ -69,7 +68,8 @@ export function udpDrivers(): UdpDriver[] {
       return bindDenoUdp(hostname, port);
     },
   };
-  return [...(Deno.build.os === "linux" ? [linux] : []), deno, ...nodeUdpDrivers()];
+  const node: UdpDriver = { name: "node:dgram", missing: undefined, bind: bindNodeUdp };
+  return [...(Deno.build.os === "linux" ? [linux] : []), deno, node];
 }
 
 function assertPermitted(hostname: string, port: number): void {
@@ -79,6 +79,11 @@ function assertPermitted(hostname: string, port: number): void {
     `Bind UDP socket at ${hostname}:${port}: permission is missing, run with ${flag}`,
     [flag],
   );
+}
+
+async function bindNodeUdp(hostname: string, port: number): Promise<UdpSocket> {
+  const { bindUdp } = await import("./udp_node.ts");
+  return await bindUdp(hostname, port);
 }
 
 /** Whether `Deno.listenDatagram` exists: it does only under `--unstable-net`. */
