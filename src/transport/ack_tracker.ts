@@ -9,9 +9,12 @@ import { ackFrameLength, writeAck } from "../wire/frame.ts";
 import {
   ACK_DELAY_EXPONENT,
   ACK_EVERY_BYTES,
+  ACK_EVERY_BYTES_SHORT,
   ACK_EVERY_PACKETS,
+  ACK_EVERY_PACKETS_SHORT,
   ACK_EVERY_PACKETS_STEADY,
   ACKS_PER_ROUND_TRIP,
+  ACKS_PER_SHORT_ROUND_TRIP,
   MAX_ACK_DELAY,
   MAX_ACK_LENGTH,
   MAX_ACK_RANGES,
@@ -41,19 +44,26 @@ export class AckTracker {
   /**
    * Notes a packet that was new, authentic and fully processed.
    *
-   * @param rtt the smoothed round-trip time, 0 while none was measured.
+   * @param rtt the smoothed round-trip time, 0 while none was measured. @param isShortPath see `Recovery`.
    */
-  onReceived(packetNumber: number, ackEliciting: boolean, size: number, now: number, rtt: number): void {
+  onReceived(
+    packetNumber: number,
+    ackEliciting: boolean,
+    size: number,
+    now: number,
+    rtt: number,
+    isShortPath = false,
+  ): void {
     const inOrder = this.ranges.length === 0 || packetNumber === this.ranges[1] + 1;
     if (this.ranges.length === 0 || packetNumber > this.ranges[1]) this.#largestAt = now;
     this.#insert(packetNumber);
     if (!inOrder) this.#quickAcks = QUICK_ACKS;
     if (!ackEliciting) return;
-    this.#countRound(now, rtt);
+    this.#countRound(now, rtt, isShortPath);
     this.#unackedPackets++;
     this.#unackedBytes += size;
     const atOnce = !inOrder || this.#quickAcks > 0 || this.#unackedPackets >= this.#every ||
-      this.#unackedBytes >= ACK_EVERY_BYTES;
+      this.#unackedBytes >= (isShortPath ? ACK_EVERY_BYTES_SHORT : ACK_EVERY_BYTES);
     if (inOrder && this.#quickAcks > 0) this.#quickAcks--;
     this.deadline = Math.min(this.deadline, atOnce ? now : now + this.#delay);
   }
@@ -87,12 +97,14 @@ export class AckTracker {
   }
 
   /** How often ACKs are sent follows from what came in the last round trip. */
-  #countRound(now: number, rtt: number): void {
+  #countRound(now: number, rtt: number, isShortPath: boolean): void {
     const duration = now - this.#roundStart;
     if (duration >= rtt) {
       const perRoundTrip = duration > 0 ? this.#roundPackets * rtt / duration : 0;
-      const every = Math.floor(perRoundTrip / ACKS_PER_ROUND_TRIP);
-      this.#every = Math.max(ACK_EVERY_PACKETS, Math.min(every, ACK_EVERY_PACKETS_STEADY));
+      const [acks, most] = isShortPath
+        ? [ACKS_PER_SHORT_ROUND_TRIP, ACK_EVERY_PACKETS_SHORT]
+        : [ACKS_PER_ROUND_TRIP, ACK_EVERY_PACKETS_STEADY];
+      this.#every = Math.max(ACK_EVERY_PACKETS, Math.min(Math.floor(perRoundTrip / acks), most));
       // A run that ends leaves packets whose ACK waits for nothing: a quarter of a round trip is what it may cost.
       const steady = this.#every > ACK_EVERY_PACKETS;
       this.#delay = steady ? Math.min(MAX_ACK_DELAY, Math.max(rtt / 4, TIMER_GRANULARITY)) : MAX_ACK_DELAY;

@@ -58,6 +58,15 @@ export const ACK_EVERY_BYTES: number = 16 * 1024;
 export const ACKS_PER_ROUND_TRIP = 16;
 /** ... but none for more packets than this: as many as a sender may send in a burst. */
 export const ACK_EVERY_PACKETS_STEADY = 10;
+/**
+ * On a short path what is in flight sits in our own socket, and the sender's window is that socket's size: a quarter of
+ * it at a time keeps the sender at work, and an ACK costs both sides as much as a packet.
+ */
+export const ACKS_PER_SHORT_ROUND_TRIP = 4;
+/** There an ACK is due for so many packets at the latest: a quarter of the least socket ... */
+export const ACK_EVERY_PACKETS_SHORT = 22;
+/** ... in bytes. */
+export const ACK_EVERY_BYTES_SHORT: number = 32 * 1024;
 /** After a gap in the packet numbers so many packets are acknowledged at once: the sender's window is small. */
 export const QUICK_ACKS = 24;
 /** ACK ranges kept and sent (`protocol.md` 5). */

@@ -232,8 +232,8 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
     }
     // What was processed may be so again: the peer sends in new packets what is not acknowledged.
     if (this.#packetRefused) return false;
-    const { rtt } = this.recovery;
-    this.#acks.onReceived(packetNumber, elicits, size, now, rtt.sampled ? rtt.smoothed : 0);
+    const { rtt, isShortPath } = this.recovery;
+    this.#acks.onReceived(packetNumber, elicits, size, now, rtt.sampled ? rtt.smoothed : 0, isShortPath);
     return true;
   }
 

@@ -13,6 +13,8 @@ class Receiver {
   acks = 0;
   next = 0;
 
+  constructor(readonly isShortPath = false) {}
+
   /** Takes packets of `gap` milliseconds apart, skipping `lost` numbers first. */
   take(count: number, gap: number, rtt: number, lost = 0): void {
     this.next += lost;
@@ -20,7 +22,7 @@ class Receiver {
       const at = this.now + gap;
       if (this.tracker.deadline <= at) this.#ack();
       this.now = at;
-      this.tracker.onReceived(this.next++, true, 1452, this.now, rtt);
+      this.tracker.onReceived(this.next++, true, 1452, this.now, rtt, this.isShortPath);
       if (this.tracker.deadline <= this.now) this.#ack();
     }
   }
@@ -47,6 +49,19 @@ Deno.test("ack frequency: sixteen in a round trip on a fast run, none for more t
     receiver.take(every * 100, 20 / perRoundTrip, 20);
     assert.ok(Math.abs(receiver.acks - 100) <= 1, `${perRoundTrip} packets per round trip: ${receiver.acks}`);
   }
+});
+
+Deno.test("ack frequency: four in a round trip that only our socket makes long, none for more than a quarter of it", () => {
+  for (const [perRoundTrip, every] of [[6, 2], [13, 3], [45, 11], [89, 22], [1_000, 22]]) {
+    const receiver = new Receiver(true);
+    receiver.take(3 * perRoundTrip, 1 / perRoundTrip, 1);
+    receiver.acks = 0;
+    receiver.take(every * 100, 1 / perRoundTrip, 1);
+    assert.ok(Math.abs(receiver.acks - 100) <= 1, `${perRoundTrip} packets per round trip: ${receiver.acks}`);
+  }
+  const { tracker, now, next } = new Receiver(true);
+  tracker.onReceived(next, true, 32_768, now, 1, true);
+  assert.equal(tracker.deadline, now);
 });
 
 Deno.test("ack frequency: datagrams of many kilobytes are told as soon as they are worth two of them", () => {
