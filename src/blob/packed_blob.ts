@@ -6,9 +6,11 @@
 
 import { DecodeError } from "../errors.ts";
 import { deflate, inflate } from "../runtime/deflate.ts";
+import { concatBytes } from "../wire/bytes.ts";
 import { PostcardReader, PostcardWriter } from "../wire/postcard.ts";
 import { joinUris, splitUris } from "../wire/split_uris.ts";
 import { blobKey } from "./blob_key.ts";
+import { RecentValues } from "./recent_values.ts";
 
 const HASH_LENGTH = 32;
 /** Smaller blobs are not worth it. */
@@ -24,9 +26,14 @@ export function packBlob(bytes: Uint8Array): Uint8Array | undefined {
   if (bytes.length < MIN_PACKED || splitUris(bytes.subarray(0, PROBE_LENGTH)).hashes.length === 0) {
     return undefined;
   }
-  const { hashes, rest } = splitUris(bytes);
+  const packed = packBytes([bytes]);
+  return packed.length > bytes.length / 2 ? undefined : packed;
+}
+
+/** The packed form of any bytes, given in pieces, however long it gets. */
+export function packBytes(pieces: readonly Uint8Array[]): Uint8Array {
+  const { hashes, rest } = splitUris(concatBytes(pieces));
   const packed = deflate(rest);
-  if (hashes.length + packed.length > bytes.length / 2) return undefined;
   return new PostcardWriter(8 + hashes.length + packed.length)
     .varint(hashes.length / HASH_LENGTH).fixed(hashes).fixed(packed).finish();
 }
@@ -49,27 +56,21 @@ export function unpackBlob(packed: Uint8Array, length: number): Uint8Array {
   return joinUris({ hashes, rest }, length);
 }
 
-/** Packed forms that were made, the one not asked for longest given up first. */
+/** Packed forms that were made. */
 export class PackedBlobs {
-  readonly #packed = new Map<string, Uint8Array | undefined>();
-  #bytes = 0;
+  readonly #packed: RecentValues<Uint8Array | undefined>;
 
   /** @param maxBytes of all packed forms. @param maxCount of blobs, those without a packed form included. */
-  constructor(readonly maxBytes: number, readonly maxCount: number) {}
+  constructor(maxBytes: number, maxCount: number) {
+    this.#packed = new RecentValues(maxBytes, maxCount, (packed) => packed?.length ?? 0);
+  }
 
   /** The packed form of the blob `hash`, made of what `read` gives when it is not here; `undefined` when it has none. */
   get(hash: Uint8Array, read: () => Uint8Array): Uint8Array | undefined {
     const key = blobKey(hash);
-    const isKnown = this.#packed.has(key);
-    const packed = isKnown ? this.#packed.get(key) : packBlob(read());
-    this.#packed.delete(key);
+    if (this.#packed.has(key)) return this.#packed.get(key);
+    const packed = packBlob(read());
     this.#packed.set(key, packed);
-    if (!isKnown) this.#bytes += packed?.length ?? 0;
-    for (const [oldest, bytes] of this.#packed) {
-      if (this.#bytes <= this.maxBytes && this.#packed.size <= this.maxCount) break;
-      this.#packed.delete(oldest);
-      this.#bytes -= bytes?.length ?? 0;
-    }
     return packed;
   }
 }

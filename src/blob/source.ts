@@ -38,6 +38,14 @@ export interface FetchChunksOptions {
   readonly maxInFlightBytes?: number;
 }
 
+/** A manifest that is wanted, and one that is here. */
+export interface DeltaRequest {
+  /** The chunks of the manifest that is wanted. */
+  readonly chunks: readonly { readonly hash: Uint8Array; readonly size: number }[];
+  /** A manifest of which large parts may be the same. */
+  readonly base: Uint8Array;
+}
+
 /** Something that can fetch chunks: sessions to peers, or a local store. */
 export interface ChunkSource {
   /**
@@ -48,4 +56,10 @@ export interface ChunkSource {
    * after which no job is called again.
    */
   fetchChunks(jobs: ChunkJobs, options?: FetchChunksOptions): Promise<void>;
+  /**
+   * Fetches a directory manifest by its difference from one that is here. Resolves with its verified bytes, or with
+   * `undefined` when that cannot be done, for whatever reason: then it is to be fetched chunk by chunk. Rejects with
+   * the signal's reason only.
+   */
+  fetchDelta?(request: DeltaRequest, options?: FetchChunksOptions): Promise<Uint8Array | undefined>;
 }

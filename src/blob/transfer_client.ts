@@ -19,6 +19,7 @@ import { monotonicNow } from "../mesh/socket_loop.ts";
 import { toHex } from "../wire/bytes.ts";
 import type { TransferHeader } from "../wire/transfer_message.ts";
 import type { ChunkJob, ChunkJobs, ChunkSource, FetchChunksOptions } from "./source.ts";
+import { fetchDelta } from "./fetch_delta.ts";
 import { type HolderLimits, TransferHolder } from "./transfer_holder.ts";
 import { HasherPool, TransferJob } from "./transfer_job.ts";
 import type { LaneHandler, TransferLane } from "./transfer_lane.ts";
@@ -48,6 +49,8 @@ const SMALL_CHUNK = 256 * 1024;
 const MAX_LANE_JOBS = 4096;
 /** How often holders are looked at, milliseconds. */
 const CHECK_INTERVAL = 500;
+/** The part of the time that a holder has otherwise: a manifest can be fetched without its difference, too. */
+const DELTA_HASTE = 3;
 /** Chunks with wrong bytes after which a holder is asked for nothing more. */
 const MAX_WRONG = 3;
 /** Times that a busy holder is asked again for a chunk, and the wait before it, milliseconds. */
@@ -70,6 +73,10 @@ export function toChunkSource(
   const current = [...sessions];
   return {
     fetchChunks: (jobs, fetchOptions) => new ChunkFetch(current, jobs, limits, fetchOptions ?? {}).run(),
+    fetchDelta: (request, { signal } = {}) => {
+      const session = current.find(({ isOpen }) => isOpen) ?? current[0];
+      return fetchDelta(session, request, stallTimeout / DELTA_HASTE, stallBytes, signal);
+    },
   };
 }
 

@@ -21,7 +21,7 @@ import { BLOB_TRANSFER_PROTOCOL } from "./transfer_server.ts";
 import { type LaneHandler, TransferLane } from "./transfer_lane.ts";
 
 /** Silence after which the peer is asked for a sign of life, milliseconds. */
-const PING_AFTER = 1_000;
+export const PING_AFTER = 1_000;
 /** Silence, pinged, after which the session counts as lost: a restarted peer does not know it and says nothing. */
 const SILENT_AFTER = 3_000;
 /** Round trips that come on top of it, for paths where an answer takes long. */
@@ -34,6 +34,11 @@ const MAX_LOSSES = 20;
 /** Priority of small chunks: ahead of the bulk. */
 const SMALL_PRIORITY = 2;
 const BULK_PRIORITY = 3;
+
+/** Silence after which a pinged session counts as lost, milliseconds. */
+export function silentAfter(session: Session): number {
+  return SILENT_AFTER + SILENT_ROUND_TRIPS * session.metrics().smoothedRtt;
+}
 
 /** Limits of a holder's pace; see `TransferOptions`. */
 export interface HolderLimits {
@@ -112,7 +117,7 @@ export class TransferHolder {
     if (!this.isReady || !this.lanes.some((lane) => lane.size > 0)) return undefined;
     const { silence } = this.session;
     const { stallTimeout, stallBytes } = this.limits;
-    if (silence > this.#silentAfter) {
+    if (silence > silentAfter(this.session)) {
       const message = `Fetch chunks: holder ${this.name} silent for ${seconds(silence)}`;
       return { error: new PeerSilentError(message, silence), final: false };
     }
@@ -139,10 +144,6 @@ export class TransferHolder {
     const { lanes } = this;
     this.lanes = [];
     return lanes;
-  }
-
-  get #silentAfter(): number {
-    return SILENT_AFTER + SILENT_ROUND_TRIPS * this.session.metrics().smoothedRtt;
   }
 
   /** Something went wrong: counts it, and gives up when it cannot get better or has lasted too long. */
@@ -175,7 +176,7 @@ export class TransferHolder {
       if (this.signal.aborted) return;
       try {
         const { session, signal } = this;
-        const isLost = !session.isOpen || session.silence > this.#silentAfter;
+        const isLost = !session.isOpen || session.silence > silentAfter(this.session);
         if (isLost) this.session = await session.node.reconnect(session, { signal });
         await this.#openLanes();
         this.#wasSilent = false;

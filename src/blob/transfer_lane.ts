@@ -265,6 +265,7 @@ export class TransferLane {
         );
         return;
       case "have-reply":
+      case "delta":
         throw this.#breach("it answers a question that was not asked");
       default:
         this.#jobs.shift();

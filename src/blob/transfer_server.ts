@@ -19,12 +19,14 @@ import {
   MAX_CONTROL_LENGTH,
   MAX_FOUND_LENGTH,
   type RefusalCode,
+  type RequestDeltaMessage,
   type TransferControl,
   type TransferHeader,
   writeFoundHeader,
 } from "../wire/transfer_message.ts";
 import { AnswerBuffer } from "./answer_buffer.ts";
 import { BufferPool } from "./buffer_pool.ts";
+import { type BlobReader, type DeltaAnswer, ManifestDeltas } from "./manifest_deltas.ts";
 import { PackedBlobs } from "./packed_blob.ts";
 import { type BlobRange, type BlobStore, MAX_STORED_BLOB, type SyncReadableStore } from "./store.ts";
 
@@ -43,6 +45,7 @@ const ASYNC_READ_SIZE = 1024 * 1024;
 /** Packed manifests that are kept, bytes, and what is known of how many blobs. */
 const MAX_PACKED_BYTES = 8 * 1024 * 1024;
 const MAX_PACKED_BLOBS = 64;
+const NOT_ALLOWED = "this node does not give that blob to you";
 
 /** What {@linkcode serveBlobs} tells of one answered request. */
 export interface ServedTransfer {
@@ -83,14 +86,17 @@ export function serveBlobs(
   const { maxStreamsPerPeer = 16 } = options;
   const streams = new Map<Session, number>();
   const pool = new BufferPool(READ_SIZE, MAX_POOLED);
-  const packed = new PackedBlobs(MAX_PACKED_BYTES, MAX_PACKED_BLOBS);
+  const made = {
+    packed: new PackedBlobs(MAX_PACKED_BYTES, MAX_PACKED_BLOBS),
+    deltas: new ManifestDeltas(),
+  };
   const unserve = node.serve(BLOB_TRANSFER_PROTOCOL, (stream, session) => {
     const open = streams.get(session) ?? 0;
     if (open >= maxStreamsPerPeer) {
       return refuseStream(stream.transport, "BUSY", `more than ${maxStreamsPerPeer} streams`);
     }
     streams.set(session, open + 1);
-    new ServedStream(stream.transport, session, store, options, pool, packed, () => {
+    new ServedStream(stream.transport, session, store, options, pool, made, () => {
       const left = streams.get(session)! - 1;
       if (left === 0) streams.delete(session);
       else streams.set(session, left);
@@ -108,27 +114,26 @@ function refuseStream(transport: Stream, code: RefusalCode, message: string): vo
   };
 }
 
+/** Other forms of manifests, made once for all streams. */
+interface MadeForms {
+  readonly packed: PackedBlobs;
+  readonly deltas: ManifestDeltas;
+}
+
 /** A blob on its way out. */
 interface Answer {
   readonly hash: Uint8Array;
-  readonly total: number;
+  readonly header: TransferHeader;
   readonly end: number;
   readonly length: number;
   /** What is sent in place of the blob's bytes. */
-  readonly packed?: Uint8Array;
+  readonly made?: Uint8Array;
   at: number;
 }
 
 /** Whether nothing of an answer was sent, not even its header. */
 function isBegin({ at, end, length }: Answer): boolean {
   return at === end - length;
-}
-
-function headerOf({ total, packed }: Answer): TransferHeader {
-  const totalLength = BigInt(total);
-  return packed === undefined
-    ? { kind: "found", totalLength }
-    : { kind: "packed", totalLength, packedLength: packed.length };
 }
 
 /** One transfer stream. */
@@ -148,7 +153,7 @@ class ServedStream {
     readonly store: BlobStore & Partial<SyncReadableStore>,
     readonly options: ServeBlobsOptions,
     readonly pool: BufferPool,
-    readonly packed: PackedBlobs,
+    readonly made: MadeForms,
     readonly onOver: () => void,
   ) {
     this.#reader = new MessageReader(() => stream.read(), MAX_CONTROL_LENGTH);
@@ -197,23 +202,26 @@ class ServedStream {
     try {
       control = decodeTransferControl(message);
     } catch (error) {
-      this.#write({ kind: "refused", code: "BAD_REQUEST", message: (error as Error).message });
+      this.#refuse("BAD_REQUEST", (error as Error).message);
       return true;
     }
     if (control.kind === "have") this.#later(this.#have(control.hashes.map((hash) => hash.slice())));
+    else if (control.kind === "request-delta") this.#deltaRequest(control);
     else this.#request(control);
     return true;
   }
 
-  #request(control: Exclude<TransferControl, HaveMessage>): void {
+  #mayHave(hash: Uint8Array): boolean {
+    return this.options.allow?.(this.session.peerId, hash) !== false;
+  }
+
+  #refuse(code: RefusalCode, message: string): void {
+    this.#write({ kind: "refused", code, message });
+  }
+
+  #request(control: Exclude<TransferControl, HaveMessage | RequestDeltaMessage>): void {
     const { hash: view } = control;
-    if (this.options.allow?.(this.session.peerId, view) === false) {
-      return this.#write({
-        kind: "refused",
-        code: "FORBIDDEN",
-        message: "this node does not give that blob to you",
-      });
-    }
+    if (!this.#mayHave(view)) return this.#refuse("FORBIDDEN", NOT_ALLOWED);
     if (control.kind === "request" && this.#gather(view)) return;
     const hash = view.slice();
     const range = control.kind === "request-range" ? control : undefined;
@@ -252,7 +260,7 @@ class ServedStream {
 
   #packedForm(hash: Uint8Array, size: number): Uint8Array | undefined {
     try {
-      return this.packed.get(hash, () => this.store.readSync!(hash, 0, size));
+      return this.made.packed.get(hash, () => this.store.readSync!(hash, 0, size));
     } catch {
       // Read again as it is, where failures are answered.
       return undefined;
@@ -264,7 +272,41 @@ class ServedStream {
     const bytes = size === undefined || size > MAX_STORED_BLOB
       ? undefined
       : await this.store.get(hash).catch(() => undefined);
-    this.#begin(hash, size, undefined, bytes === undefined ? undefined : this.packed.get(hash, () => bytes));
+    const packed = bytes === undefined ? undefined : this.made.packed.get(hash, () => bytes);
+    this.#begin(hash, size, undefined, packed);
+  }
+
+  #deltaRequest({ kind, hashes: views, shift, fingerprints }: RequestDeltaMessage): void {
+    if (!views.every((view) => this.#mayHave(view))) return this.#refuse("FORBIDDEN", NOT_ALLOWED);
+    const hashes = views.map((view) => view.slice());
+    const request = { kind, hashes, shift, fingerprints: fingerprints.slice() };
+    const unreadable = (error: Error): DeltaAnswer => {
+      this.#report(error, hashes[0]);
+      return { kind: "not-found" };
+    };
+    this.#later(
+      this.made.deltas.answer(request, this.#blobs).catch(unreadable)
+        .then((answer) => this.#beginDelta(hashes[0], answer)),
+    );
+  }
+
+  #beginDelta(hash: Uint8Array, answer: DeltaAnswer): void {
+    if (answer.kind === "not-found") return this.#write({ kind: "not-found" });
+    // Whoever asked goes on with the manifest as it is.
+    if (answer.kind === "useless") return this.#refuse("TOO_LARGE", "no small difference from what you have");
+    const { total, delta } = answer;
+    const header = { kind: "delta", totalLength: BigInt(total), deltaLength: delta.length } as const;
+    this.#answer = { hash, header, made: delta, at: 0, end: delta.length, length: delta.length };
+  }
+
+  get #blobs(): BlobReader {
+    const { store } = this;
+    return this.#readsAtOnce
+      ? { size: (hash) => store.sizeSync!(hash), read: (hash, size) => store.readSync!(hash, 0, size) }
+      : {
+        size: async (hash) => (await store.stat(hash))?.size,
+        read: (hash) => store.get(hash),
+      };
   }
 
   get #readsAtOnce(): boolean {
@@ -274,23 +316,26 @@ class ServedStream {
   /** Takes an answer up. */
   #begin(hash: Uint8Array, total: number | undefined, range?: BlobRange, packed?: Uint8Array): void {
     if (total === undefined) return this.#write({ kind: "not-found" });
+    const totalLength = BigInt(total);
     if (packed !== undefined) {
-      this.#answer = { hash, total, packed, at: 0, end: packed.length, length: packed.length };
+      const { length } = packed;
+      const header = { kind: "packed", totalLength, packedLength: length } as const;
+      this.#answer = { hash, header, made: packed, at: 0, end: length, length };
       return;
     }
     const offset = range?.offset ?? 0;
     if (offset > total) {
       const message = `range begins at ${offset}, the blob has ${total} bytes`;
-      return this.#write({ kind: "refused", code: "BAD_REQUEST", message });
+      return this.#refuse("BAD_REQUEST", message);
     }
     const end = range === undefined ? total : Math.min(total, offset + range.length);
-    this.#answer = { hash, total, at: offset, end, length: end - offset };
+    this.#answer = { hash, header: { kind: "found", totalLength }, at: offset, end, length: end - offset };
   }
 
   /** Sends the next piece, the first with the header before it: what cannot be read is not announced. */
   #sendPiece(answer: Answer): void {
-    const { hash, at, end, packed } = answer;
-    if (packed !== undefined) return this.#sent(answer, packed.subarray(at, Math.min(at + READ_SIZE, end)));
+    const { hash, at, end, made } = answer;
+    if (made !== undefined) return this.#sent(answer, made.subarray(at, Math.min(at + READ_SIZE, end)));
     if (at === end) return this.#sent(answer, new Uint8Array());
     if (!this.#readsAtOnce) return this.#later(this.#sendPieceLater(answer));
     const length = Math.min(READ_SIZE, end - at);
@@ -319,7 +364,7 @@ class ServedStream {
   }
 
   #sent(answer: Answer, piece: Uint8Array, onReleased?: () => void): void {
-    if (isBegin(answer)) this.#write(headerOf(answer));
+    if (isBegin(answer)) this.#write(answer.header);
     this.#gathered.flush();
     this.stream.write(piece, onReleased);
     answer.at += piece.length;
@@ -339,8 +384,7 @@ class ServedStream {
   async #have(hashes: readonly Uint8Array[]): Promise<void> {
     const bitmap = new Uint8Array(Math.ceil(hashes.length / 8));
     for (let i = 0; i < hashes.length; i++) {
-      const allowed = this.options.allow?.(this.session.peerId, hashes[i]) !== false;
-      if (allowed && await this.store.has(hashes[i])) bitmap[i >>> 3] |= 1 << (i & 7);
+      if (this.#mayHave(hashes[i]) && await this.store.has(hashes[i])) bitmap[i >>> 3] |= 1 << (i & 7);
     }
     this.#write({ kind: "have-reply", bitmap });
   }

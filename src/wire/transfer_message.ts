@@ -7,6 +7,7 @@
  */
 
 import { DecodeError, InvalidArgumentError, LimitExceededError } from "../errors.ts";
+import { FINGERPRINT_LENGTH, MAX_DELTA_CHUNKS, MAX_FINGERPRINTS, MAX_GROUP_SHIFT } from "./manifest_delta.ts";
 import { PostcardReader, PostcardWriter } from "./postcard.ts";
 import { clipRefusal, MAX_REFUSAL_MESSAGE, readRefusal, REFUSAL_CODES, type RefusalCode } from "./refusal.ts";
 
@@ -16,8 +17,8 @@ export { MAX_REFUSAL_MESSAGE, type RefusalCode };
 export const MAX_HAVE_HASHES = 4096;
 /** Length of every encoded `request`, bytes. */
 export const REQUEST_LENGTH = 33;
-/** Greatest length of an encoded control message, bytes: a full `have`. A longer one need not be read. */
-export const MAX_CONTROL_LENGTH: number = 3 + 32 * MAX_HAVE_HASHES;
+/** Greatest length of an encoded control message, bytes: a full `request-delta`. A longer one need not be read. */
+export const MAX_CONTROL_LENGTH: number = 6 + 32 * MAX_DELTA_CHUNKS + FINGERPRINT_LENGTH * MAX_FINGERPRINTS;
 /** Greatest length of an encoded header, bytes: a refusal with the longest text. A longer one need not be read. */
 export const MAX_HEADER_LENGTH: number = 4 + MAX_REFUSAL_MESSAGE;
 
@@ -60,8 +61,28 @@ export interface RequestPackedMessage {
   readonly hash: Uint8Array;
 }
 
+/** Asks for a directory manifest as its difference from one that the requester has; see `manifest_delta.ts`. */
+export interface RequestDeltaMessage {
+  /** Tells the variant. */
+  readonly kind: "request-delta";
+  /** BLAKE3 addresses of all chunks of the manifest, 32 bytes each, 1 to {@linkcode MAX_DELTA_CHUNKS}. */
+  readonly hashes: readonly Uint8Array[];
+  /** How entries are grouped; 1 to {@linkcode MAX_GROUP_SHIFT}. */
+  readonly shift: number;
+  /**
+   * Of the groups that the requester has, {@linkcode FINGERPRINT_LENGTH} bytes each, at most
+   * {@linkcode MAX_FINGERPRINTS}.
+   */
+  readonly fingerprints: Uint8Array;
+}
+
 /** What a requester sends. */
-export type TransferControl = RequestMessage | RequestRangeMessage | HaveMessage | RequestPackedMessage;
+export type TransferControl =
+  | RequestMessage
+  | RequestRangeMessage
+  | HaveMessage
+  | RequestPackedMessage
+  | RequestDeltaMessage;
 
 /** The blob is here; its bytes, or those of the range, follow. */
 export interface FoundHeader {
@@ -105,8 +126,24 @@ export interface PackedHeader {
   readonly packedLength: number;
 }
 
+/** The manifest is here; its difference from the requester's follows. */
+export interface DeltaHeader {
+  /** Tells the variant. */
+  readonly kind: "delta";
+  /** Size of the manifest, bytes, as the holder claims. */
+  readonly totalLength: bigint;
+  /** Size of the difference, bytes. */
+  readonly deltaLength: number;
+}
+
 /** What a holder answers. */
-export type TransferHeader = FoundHeader | NotFoundHeader | RefusedHeader | HaveReplyHeader | PackedHeader;
+export type TransferHeader =
+  | FoundHeader
+  | NotFoundHeader
+  | RefusedHeader
+  | HaveReplyHeader
+  | PackedHeader
+  | DeltaHeader;
 
 /** The 33 bytes of a request for `hash`: the message of which a fetch sends thousands. */
 export function encodeRequest(hash: Uint8Array): Uint8Array {
@@ -117,7 +154,7 @@ export function encodeRequest(hash: Uint8Array): Uint8Array {
 
 /**
  * The bytes of a control message. Throws `InvalidArgumentError` when a hash or a number is out of range,
- * `LimitExceededError` when there are too many hashes.
+ * `LimitExceededError` when there are too many hashes or fingerprints.
  */
 export function encodeTransferControl(message: TransferControl): Uint8Array {
   switch (message.kind) {
@@ -136,13 +173,21 @@ export function encodeTransferControl(message: TransferControl): Uint8Array {
     }
     case "request-packed":
       return new PostcardWriter(REQUEST_LENGTH).varint(3).fixed(checkHash(message.hash)).finish();
+    case "request-delta": {
+      const { hashes, shift, fingerprints } = message;
+      checkDelta("Encode", hashes.length, shift, fingerprints);
+      const writer = new PostcardWriter(8 + HASH_LENGTH * hashes.length + fingerprints.length)
+        .varint(4).varint(hashes.length);
+      for (const hash of hashes) writer.fixed(checkHash(hash));
+      return writer.u8(shift).bytes(fingerprints).finish();
+    }
   }
 }
 
 /**
  * Reads a control message; bytes after it are ignored. Hashes are views of `bytes`.
  *
- * Throws `DecodeError` when malformed, `LimitExceededError` when there are too many hashes.
+ * Throws `DecodeError` when malformed, `LimitExceededError` when there are too many hashes or fingerprints.
  */
 export function decodeTransferControl(bytes: Uint8Array): TransferControl {
   const reader = new PostcardReader(bytes, "transfer request");
@@ -166,6 +211,15 @@ export function decodeTransferControl(bytes: Uint8Array): TransferControl {
     }
     case 3:
       return { kind: "request-packed", hash: reader.fixed(HASH_LENGTH) };
+    case 4: {
+      const count = reader.u64();
+      if (count > MAX_DELTA_CHUNKS) throw tooMany("Decode", "hashes", count, MAX_DELTA_CHUNKS);
+      const hashes: Uint8Array[] = [];
+      for (let i = 0; i < count; i++) hashes.push(reader.fixed(HASH_LENGTH));
+      const [shift, fingerprints] = [reader.u8(), reader.bytes()];
+      checkDelta("Decode", count, shift, fingerprints);
+      return { kind: "request-delta", hashes, shift, fingerprints };
+    }
     default:
       throw new DecodeError(`Decode transfer request: variant ${variant} is unknown`);
   }
@@ -196,6 +250,9 @@ export function encodeTransferHeader(header: TransferHeader): Uint8Array {
     case "packed":
       return writer.varint(4).varint(checkLength(header.totalLength))
         .varint(checkLength(BigInt(header.packedLength))).finish();
+    case "delta":
+      return writer.varint(5).varint(checkLength(header.totalLength))
+        .varint(checkLength(BigInt(header.deltaLength))).finish();
   }
 }
 
@@ -244,6 +301,8 @@ export function decodeTransferHeader(bytes: Uint8Array): TransferHeader {
     }
     case 4:
       return { kind: "packed", totalLength: reader.bigU64(), packedLength: reader.u64() };
+    case 5:
+      return { kind: "delta", totalLength: reader.bigU64(), deltaLength: reader.u64() };
     default:
       throw new DecodeError(`Decode transfer header: variant ${variant} is unknown`);
   }
@@ -254,6 +313,23 @@ function checkHash(hash: Uint8Array): Uint8Array {
   throw new InvalidArgumentError(
     `Encode transfer request: hash is ${hash.length} bytes, want ${HASH_LENGTH}`,
   );
+}
+
+/** What no request for a difference may have. */
+function checkDelta(
+  action: "Encode" | "Decode",
+  hashes: number,
+  shift: number,
+  fingerprints: Uint8Array,
+): void {
+  const count = fingerprints.length / FINGERPRINT_LENGTH;
+  if (hashes > MAX_DELTA_CHUNKS) throw tooMany(action, "hashes", hashes, MAX_DELTA_CHUNKS);
+  if (count > MAX_FINGERPRINTS) throw tooMany(action, "fingerprints", count, MAX_FINGERPRINTS);
+  if (hashes > 0 && Number.isInteger(count) && shift >= 1 && shift <= MAX_GROUP_SHIFT) return;
+  const message =
+    `${action} transfer request: a difference with ${hashes} hashes, groups of 2^${shift} and ` +
+    `${fingerprints.length} bytes of fingerprints cannot be`;
+  throw action === "Encode" ? new InvalidArgumentError(message) : new DecodeError(message);
 }
 
 function checkNatural(what: string, value: number): number {

@@ -8,8 +8,10 @@
 import assert from "node:assert/strict";
 import { bech32m } from "@scure/base";
 import fc from "fast-check";
+import { applyDelta, deltaTo, groupManifest } from "../../src/blob/manifest_groups.ts";
 import { packBlob, unpackBlob } from "../../src/blob/packed_blob.ts";
 import { packOutline, unpackOutline } from "../../src/directory/packed_outline.ts";
+import { nobleBlake3 } from "../../src/crypto/blake3.ts";
 import { DecodeError, LimitExceededError, UnsupportedVersionError } from "../../src/errors.ts";
 import { frameMessage, MessageReader } from "../../src/mesh/messages.ts";
 import { PRIORITIES } from "../../src/transport/config.ts";
@@ -19,6 +21,7 @@ import { blobUri, decodeBlobRef, encodeBlobRef, smallRef } from "../../src/wire/
 import { concatBytes, encodeUtf8 } from "../../src/wire/bytes.ts";
 import { decodeDirManifest, type DirEntry, encodeDirManifest } from "../../src/wire/dir_manifest.ts";
 import { decodeDirOutline, encodeDirOutline } from "../../src/wire/dir_outline.ts";
+import { eachEntry, encodeFingerprints } from "../../src/wire/manifest_delta.ts";
 import { decodeNodeId, encodeNodeId } from "../../src/wire/node_id.ts";
 import {
   decodeOfferAnswer,
@@ -267,6 +270,25 @@ const packedOutlines = fc.array(outlineEntries, { maxLength: 20 }).map((list) =>
   return concatBytes([new Uint8Array([length & 0xff, length >> 8]), packed]);
 });
 
+/** A manifest that another one is told as the difference from. */
+const baseManifest = encodeDirManifest(
+  Array.from({ length: 40 }, (_, i): DirEntry => ({ kind: "dir", path: `dir ${i}`, mode: i })),
+);
+const noble = nobleBlake3();
+const baseGroups = groupManifest(baseManifest, 1, noble);
+
+/** Differences from it, each behind the two bytes of the length that it makes. */
+const manifestDeltas = fc.array(fc.tuple(fc.nat(39), entries), { minLength: 1, maxLength: 10 }).map(
+  (edits) => {
+    const list = [...decodeDirManifest(baseManifest).entries];
+    for (const [at, entry] of edits) list[at] = entry;
+    const manifest = encodeDirManifest(list);
+    const groups = groupManifest(manifest, 1, noble);
+    const delta = deltaTo(manifest, groups, encodeFingerprints(baseGroups.prints), Infinity)!;
+    return concatBytes([new Uint8Array([manifest.length & 0xff, manifest.length >> 8]), delta]);
+  },
+);
+
 function lengthOf(input: Uint8Array): number {
   return (input[0] ?? 0) | ((input[1] ?? 0) << 8);
 }
@@ -353,6 +375,29 @@ export const PARSERS: readonly FuzzTarget[] = [
     decode: (input) =>
       unpackOutline({ length: lengthOf(input), packed: input.subarray(2) }, { maxEntries: 1_000 }),
     check: (value) => assert.deepEqual(unpackOutline(packOutline(value), {}), value),
+  }),
+  parser({
+    name: "manifest_delta",
+    share: 3,
+    samples: manifestDeltas,
+    errors: [DecodeError],
+    decode: (input) => applyDelta(baseManifest, baseGroups, input.subarray(2), lengthOf(input)),
+    check: (value, input) => assert.equal(value.length, lengthOf(input)),
+  }),
+  parser({
+    name: "manifest_entries",
+    share: 3,
+    samples: fc.array(entries, { maxLength: 8 }).map(encodeDirManifest),
+    errors: [DecodeError],
+    decode: (input) => {
+      let behind = 0;
+      eachEntry(input, (start, pathStart, pathEnd, end) => {
+        assert.ok(behind <= start && start < pathStart && pathStart <= pathEnd && pathEnd < end);
+        behind = end;
+      });
+      return behind;
+    },
+    check: (value, input) => assert.ok(value <= input.length),
   }),
   format(
     "blob_ref",

@@ -20,6 +20,7 @@ import {
 import type { DirEntry } from "../../src/wire/dir_manifest.ts";
 import type { OutlineEntry } from "../../src/wire/dir_outline.ts";
 import type { OfferAnswer, OfferFailureCode, OfferQuestion } from "../../src/wire/offer_message.ts";
+import { encodeFingerprints, MAX_DELTA_CHUNKS, MAX_GROUP_SHIFT } from "../../src/wire/manifest_delta.ts";
 import type { Ticket } from "../../src/wire/ticket.ts";
 import type { RefusalCode, TransferControl, TransferHeader } from "../../src/wire/transfer_message.ts";
 import type { TransportParameters } from "../../src/wire/transport_parameters.ts";
@@ -66,6 +67,13 @@ export const controls: fc.Arbitrary<TransferControl> = fc.oneof(
   ): TransferControl => ({ kind: "request-range", hash, offset, length })),
   fc.array(hashes).map((list): TransferControl => ({ kind: "have", hashes: list })),
   hashes.map((hash): TransferControl => ({ kind: "request-packed", hash })),
+  fc.tuple(
+    fc.array(hashes, { minLength: 1, maxLength: MAX_DELTA_CHUNKS }),
+    fc.integer({ min: 1, max: MAX_GROUP_SHIFT }),
+    fc.array(fc.nat(2 ** 48 - 1)),
+  ).map(([list, shift, prints]): TransferControl => (
+    { kind: "request-delta", hashes: list, shift, fingerprints: encodeFingerprints(prints) }
+  )),
 );
 const codes = fc.constantFrom<RefusalCode>("FORBIDDEN", "BUSY", "TOO_LARGE", "BAD_REQUEST");
 /** Headers of its answers. */
@@ -79,6 +87,9 @@ export const headers: fc.Arbitrary<TransferHeader> = fc.oneof(
   fc.tuple(fc.bigInt(0n, 2n ** 64n - 1n), fc.maxSafeNat()).map((
     [totalLength, packedLength],
   ): TransferHeader => ({ kind: "packed", totalLength, packedLength })),
+  fc.tuple(fc.bigInt(0n, 2n ** 64n - 1n), fc.maxSafeNat()).map((
+    [totalLength, deltaLength],
+  ): TransferHeader => ({ kind: "delta", totalLength, deltaLength })),
 );
 
 /** Questions for an offer. */

@@ -2,6 +2,13 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { DecodeError, InvalidArgumentError, LimitExceededError } from "../../src/errors.ts";
 import { fromHex, toHex } from "../../src/wire/bytes.ts";
+import {
+  encodeFingerprints,
+  FINGERPRINT_LENGTH,
+  MAX_DELTA_CHUNKS,
+  MAX_FINGERPRINTS,
+  MAX_GROUP_SHIFT,
+} from "../../src/wire/manifest_delta.ts";
 import { PostcardWriter } from "../../src/wire/postcard.ts";
 import {
   decodeTransferControl,
@@ -25,6 +32,8 @@ import golden from "../vectors/transfer-frames.json" with { type: "json" };
 function hex(text: string): Uint8Array {
   return fromHex(text)!;
 }
+
+type ErrorType = abstract new (...args: never[]) => Error;
 
 const HASH = new Uint8Array(32).fill(5);
 
@@ -81,6 +90,16 @@ Deno.test("transfer messages: own variants have their numbers", () => {
   assert.equal(toHex(encodeTransferControl({ kind: "request-packed", hash: HASH })), `03${toHex(HASH)}`);
   const packed: TransferHeader = { kind: "packed", totalLength: 300n, packedLength: 129 };
   assert.equal(toHex(encodeTransferHeader(packed)), "04ac028101");
+  const delta: TransferControl = {
+    ...{ kind: "request-delta", hashes: [HASH, HASH], shift: 3 },
+    fingerprints: encodeFingerprints([1, 2 ** 48 - 2]),
+  };
+  assert.equal(
+    toHex(encodeTransferControl(delta)),
+    `0402${toHex(HASH).repeat(2)}030c010000000000feffffffffff`,
+  );
+  const answer: TransferHeader = { kind: "delta", totalLength: 300n, deltaLength: 129 };
+  assert.equal(toHex(encodeTransferHeader(answer)), "05ac028101");
 });
 
 Deno.test("transfer messages: truncation at any byte is refused, bytes after the message are not", () => {
@@ -101,10 +120,10 @@ Deno.test("transfer messages: truncation at any byte is refused, bytes after the
 });
 
 Deno.test("transfer messages: unknown variants and codes are refused", () => {
-  for (const text of ["03", "04", "7f", "ffffffff0f"]) {
+  for (const text of ["03", "04", "05", "7f", "ffffffff0f"]) {
     assert.throws(() => decodeTransferControl(hex(text)), DecodeError);
   }
-  for (const text of ["04", "0401", "05", "7f", "020400", "02ff0100"]) {
+  for (const text of ["04", "0401", "05", "0501", "06", "7f", "020400", "02ff0100"]) {
     assert.throws(() => decodeTransferHeader(hex(text)), DecodeError);
   }
 });
@@ -112,7 +131,7 @@ Deno.test("transfer messages: unknown variants and codes are refused", () => {
 Deno.test("transfer messages: limits, and no message is longer than its constant", () => {
   const full: TransferControl = { kind: "have", hashes: Array.from({ length: MAX_HAVE_HASHES }, () => HASH) };
   const bytes = encodeTransferControl(full);
-  assert.equal(bytes.length, MAX_CONTROL_LENGTH);
+  assert.ok(bytes.length < MAX_CONTROL_LENGTH);
   assert.deepEqual(decodeTransferControl(bytes), full);
   const over: TransferControl = { kind: "have", hashes: [...full.hashes, HASH] };
   assert.throws(() => encodeTransferControl(over), LimitExceededError);
@@ -133,6 +152,37 @@ Deno.test("transfer messages: limits, and no message is longer than its constant
     () => decodeTransferHeader(new PostcardWriter().varint(3).bytes(bitmap).finish()),
     LimitExceededError,
   );
+});
+
+Deno.test("transfer delta request: the longest message, and what is out of bounds", () => {
+  const hashes = Array.from({ length: MAX_DELTA_CHUNKS }, () => HASH);
+  const fingerprints = new Uint8Array(FINGERPRINT_LENGTH * MAX_FINGERPRINTS);
+  const full: TransferControl = { kind: "request-delta", hashes, shift: MAX_GROUP_SHIFT, fingerprints };
+  const bytes = encodeTransferControl(full);
+  assert.equal(bytes.length, MAX_CONTROL_LENGTH);
+  assert.deepEqual(decodeTransferControl(bytes), full);
+  const write = (count: number, shift: number, length: number) => {
+    const writer = new PostcardWriter().varint(4).varint(count);
+    for (let i = 0; i < count; i++) writer.fixed(HASH);
+    return writer.u8(shift).bytes(new Uint8Array(length)).finish();
+  };
+  const wrong = (count: number, shift: number, length: number, decoding: ErrorType, encoding: ErrorType) => {
+    assert.throws(() => decodeTransferControl(write(count, shift, length)), decoding);
+    const message: TransferControl = {
+      ...{ kind: "request-delta", hashes: Array.from({ length: count }, () => HASH), shift },
+      fingerprints: new Uint8Array(length),
+    };
+    assert.throws(() => encodeTransferControl(message), encoding);
+  };
+  wrong(MAX_DELTA_CHUNKS + 1, 1, 6, LimitExceededError, LimitExceededError);
+  wrong(1, 1, fingerprints.length + 6, LimitExceededError, LimitExceededError);
+  wrong(0, 1, 6, DecodeError, InvalidArgumentError);
+  wrong(1, 0, 6, DecodeError, InvalidArgumentError);
+  wrong(1, MAX_GROUP_SHIFT + 1, 6, DecodeError, InvalidArgumentError);
+  wrong(1, 1, 7, DecodeError, InvalidArgumentError);
+  for (let end = 0; end < 98; end++) {
+    assert.throws(() => decodeTransferControl(write(2, 1, 30).subarray(0, end)), DecodeError);
+  }
 });
 
 Deno.test("transfer messages: values that no message can have are not written", () => {
