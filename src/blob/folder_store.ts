@@ -47,7 +47,7 @@ export interface FolderBlobStoreOptions {
 /**
  * Serves files where they are; nothing is copied. Which blob is where is told with {@linkcode FolderBlobStore.addFile}
  * by whoever hashed the files. A file that is no longer what was hashed is noticed by its size, times and identity,
- * after every read, and reading it throws `SourceChangedError`. What changes the store, but for the two
+ * after every read, and reading it throws `SourceChangedError`. What changes the store, but for the
  * `add` methods, throws `UnsupportedError`.
  *
  * The system's clocks are coarse: a change within some milliseconds of the hashing that keeps the size goes unnoticed
@@ -61,6 +61,8 @@ export class FolderBlobStore extends SyncBlobStore {
   readonly #memory = new Map<string, Uint8Array>();
   readonly #open: OpenFiles<number>;
   #recent: RecentBytes | undefined;
+  /** What is yet to be told. */
+  #later: (() => void)[] = [];
 
   /**
    * A store without blobs.
@@ -107,6 +109,18 @@ export class FolderBlobStore extends SyncBlobStore {
     return hash;
   }
 
+  /** As {@linkcode FolderBlobStore.addBytes}, of bytes whose BLAKE3 is known to be `hash`. They are not copied. */
+  addHashed(hash: Uint8Array, bytes: Uint8Array): void {
+    this.assertOpen("Add bytes");
+    this.#memory.set(blobKey(hash), bytes);
+  }
+
+  /** Has `add`, which tells of files and bytes, called before somebody asks for a blob: perhaps nobody does. */
+  addLater(add: () => void): void {
+    this.assertOpen("Add files");
+    this.#later.push(add);
+  }
+
   /** Throws `UnsupportedError`. */
   override put(): Promise<Uint8Array> {
     return this.#refuse("Put blob");
@@ -143,6 +157,7 @@ export class FolderBlobStore extends SyncBlobStore {
     this.#open.closeAll();
     this.#memory.clear();
     this.forgetBytes();
+    this.#later = [];
   }
 
   // deno-lint-ignore require-await -- async so that it rejects instead of throwing
@@ -153,6 +168,7 @@ export class FolderBlobStore extends SyncBlobStore {
 
   /** As {@linkcode SyncBlobStore.sizeOf}. */
   protected override sizeOf(key: string): number | undefined {
+    this.#addNow();
     return this.#memory.get(key)?.length ?? this.#index.find(key)?.size;
   }
 
@@ -163,6 +179,7 @@ export class FolderBlobStore extends SyncBlobStore {
     length: number,
     into: Uint8Array = new Uint8Array(length),
   ): Uint8Array {
+    this.#addNow();
     const bytes = this.#memory.get(key);
     if (bytes !== undefined) {
       into.set(bytes.subarray(offset, offset + length));
@@ -190,6 +207,7 @@ export class FolderBlobStore extends SyncBlobStore {
 
   /** As {@linkcode SyncBlobStore.keys}. */
   protected override *keys(): Iterable<string> {
+    this.#addNow();
     yield* [...this.#memory.keys()];
     for (const key of this.#index.keys()) if (!this.#memory.has(key)) yield key;
   }
@@ -197,6 +215,11 @@ export class FolderBlobStore extends SyncBlobStore {
   /** As {@linkcode SyncBlobStore.isPinned}. */
   protected override isPinned(): boolean {
     return false;
+  }
+
+  #addNow(): void {
+    if (this.#later.length === 0) return;
+    for (const add of this.#later.splice(0)) add();
   }
 
   #readFile(fd: number, file: number, position: number, bytes: Uint8Array): Uint8Array {

@@ -6,28 +6,30 @@
  */
 
 import type { FileIdentity } from "../blob/folder_store.ts";
-import type { Blake3Pieces } from "../crypto/blake3.ts";
 import { FileSystemError, LimitExceededError } from "../errors.ts";
 import { fileError } from "../runtime/file_errors.ts";
 import { realpathSync, type Stats, statSync } from "../runtime/files.ts";
 import { basename, dirname, resolve } from "../runtime/path.ts";
 import {
   type BlobRef,
-  blobUri,
   CHUNK_SIZE,
   type ChunkRef,
+  chunksOf,
+  decodeBlobRef,
   encodeBlobRef,
-  manifestRef,
 } from "../wire/blob_ref.ts";
+import { fromHex, toHex } from "../wire/bytes.ts";
 import { type DirEntry, encodeDirManifest } from "../wire/dir_manifest.ts";
 import { requireRead } from "./access.ts";
-import { type ChunkSink, ContentHasher, type HashedContent, oneChunk } from "./content_hasher.ts";
+import { type ChunkSink, ContentHasher, type HashedContent } from "./content_hasher.ts";
 import { type FilePiece, FileReader } from "./file_reader.ts";
-import { hashFiles, partsOf } from "./hash_files.ts";
+import { type HashedTree, hashTree } from "./hash_tree.ts";
 import { DEFAULT_MAX_MANIFEST_BYTES, type ManifestLimits } from "./limits.ts";
 import { WorkPacer } from "./pacer.ts";
 import { PathFilter, type PathPatterns } from "./path_filter.ts";
-import { hashOfPiece, identityOfPiece, partOfPiece } from "./piece_batch.ts";
+import { TreeCache, type TreeName } from "./tree_cache.ts";
+import type { TreeAddress, TreeMemory } from "./tree_cache_format.ts";
+import type { TreeHashes } from "./tree_hashes.ts";
 import { type SkippedEntry, type WalkRecord, walkTree } from "./walk.ts";
 
 /** How far the reading of a directory is. The object is reused: copy what you keep. */
@@ -54,6 +56,15 @@ export interface ScanOptions extends PathPatterns, ManifestLimits {
    * @default false
    */
   readonly strict?: boolean;
+  /**
+   * A folder in which trees are remembered: files that did not change since they were hashed last are not read again,
+   * and of a tree in which nothing changed nothing is (`content.md` 6). Made when it is not there; not used where it
+   * must not be read and written. `storeDir` reads all files and does not use it.
+   * @default none
+   */
+  readonly cache?: string;
+  /** Reads and hashes all files, and remembers that, whatever `cache` remembers of them. @default false */
+  readonly verify?: boolean;
 }
 
 /** What was read. */
@@ -100,6 +111,13 @@ export interface ScanSink {
     chunks: readonly ChunkRef[],
     bytes?: Uint8Array,
   ) => void;
+  /**
+   * Is given what tells of files that did not have to be read, and of a manifest that did not have to be made: to be
+   * called when that is needed. @default it is called at once
+   */
+  readonly later?: (tell: () => void) => void;
+  /** Keeps a chunk of a manifest whose hash is known. */
+  readonly knownChunk?: (hash: Uint8Array, bytes: Uint8Array) => void;
 }
 
 /**
@@ -139,6 +157,8 @@ export async function scanInto(
 ): Promise<ScanResult> {
   const pacer = new WorkPacer(options.signal);
   const filter = await PathFilter.create(options);
+  const cache = sink.chunk === undefined ? await TreeCache.open(options.cache) : undefined;
+  const since = Date.now();
   const walked = await walkTree(base, {
     action,
     pacer,
@@ -150,23 +170,23 @@ export async function scanInto(
   });
   const records = filter.select(walked.records);
   const scan = new Scan(action, base, records, options, sink, await ContentHasher.create());
-  const entries = await scan.entries(pacer);
-  const manifest = encodeDirManifest(entries);
-  const limit = options.maxManifestBytes ?? DEFAULT_MAX_MANIFEST_BYTES;
-  if (manifest.length > limit) {
-    const message = `${action}: the manifest has ${manifest.length} bytes, wanted at most ${limit}`;
-    throw new LimitExceededError(message, "maxManifestBytes", manifest.length, limit);
+  const { pieces } = scan.hasher.blake3;
+  if (sink.chunk !== undefined || pieces === undefined) {
+    return await scan.finish(await scan.storedEntries(pacer), walked.skipped);
   }
-  const { ref } = await scan.hasher.hashBytes(manifest, sink.manifestChunk ?? scan.chunkSink);
-  const stats: ScanStats = {
-    files: scan.progress.files,
-    dirs: records.filter(({ kind }) => kind === "dir").length,
-    symlinks: records.filter(({ kind }) => kind === "symlink").length,
-    bytes: scan.progress.bytes,
-    manifestBytes: manifest.length,
-    skipped: walked.skipped,
-  };
-  return { ref, manifest, entries, stats };
+  const { include, exclude } = options;
+  const name: TreeName = { root: base, only, include, exclude };
+  const memory = cache?.load(name);
+  const tree = await scan.hash(pacer, since, memory);
+  const remembered = tree.isRemembered ? memory : undefined;
+  const result = remembered?.scanned === undefined
+    ? await scan.finish(entriesOf(records, tree.hashes), walked.skipped)
+    : scan.finishRemembered(remembered.scanned, tree.hashes, walked.skipped);
+  if (tree.isNews || remembered?.scanned === undefined) {
+    const scanned = { ref: toHex(encodeBlobRef(result.ref)), manifestBytes: result.stats.manifestBytes };
+    cache?.save(name, { ...tree, records, scanned, fetched: remembered?.fetched });
+  }
+  return result;
 }
 
 /** A directory, or a file as a directory that holds nothing else. */
@@ -232,53 +252,89 @@ class Scan {
     }
   }
 
-  /** Reads everything; the entries in the order of the records. */
-  async entries(pacer: WorkPacer): Promise<DirEntry[]> {
-    const { pieces } = this.hasher.blake3;
-    const isHashedOnly = this.sink.chunk === undefined && pieces !== undefined;
-    return isHashedOnly ? await this.#hashedEntries(pieces, pacer) : await this.#storedEntries(pacer);
-  }
-
-  /** For chunks that nobody takes: they are hashed wherever there is time. */
-  async #hashedEntries(pieces: Blake3Pieces, pacer: WorkPacer): Promise<DirEntry[]> {
-    const { action, base, records } = this;
-    const entries: DirEntry[] = [];
-    const addUntil = (end: WalkRecord | undefined) => {
-      for (let record = records[entries.length]; record !== end; record = records[entries.length]) {
-        entries.push(otherEntry(record)!);
-      }
-    };
-    let chunks: ChunkRef[] = [];
-    let parts: Uint8Array[] = [];
-    await hashFiles(partsOf(records.filter(({ kind }) => kind === "file")), {
+  /** Finds out what all files hold, for chunks that nobody takes: they are hashed wherever there is time. */
+  async hash(pacer: WorkPacer, since: number, memory: TreeMemory | undefined): Promise<HashedTree> {
+    const { action, base, records, sink } = this;
+    const tree = await hashTree(records, {
       action,
       root: base,
       blake3: this.hasher.blake3,
       pacer,
-      bytes: this.progress.totalBytes,
-      onPiece: ({ file, offset }, result, index, bytes) => {
-        const hash = hashOfPiece(result, index);
-        const size = Math.min(CHUNK_SIZE, file.size - offset);
-        if (file.size > CHUNK_SIZE) {
-          chunks.push({ hash, size });
-          parts.push(partOfPiece(result, index));
-          this.#countPiece(size);
-          if (offset + size < file.size) return;
-        }
-        const content = file.size <= CHUNK_SIZE ? oneChunk(hash, size) : {
-          ref: manifestRef(blobUri(pieces.join(parts)), { kind: "replicated" }, chunks),
-          chunks,
-        };
-        [chunks, parts] = [[], []];
-        addUntil(file);
-        entries.push(this.#fileEntry(file, content, identityOfPiece(result, index), bytes));
+      memory,
+      verify: this.options.verify ?? false,
+      since,
+      onPiece: (bytes) => this.#countPiece(bytes),
+      onFile: (entry, identity, hashes, bytes) => {
+        this.#tellFile(records[entry], identity, hashes.contentOf(entry).chunks, bytes);
       },
     });
-    addUntil(undefined);
-    return entries;
+    for (const entry of tree.known) this.#countBytes(records[entry].size);
+    if (tree.known.length > 0) this.options.onProgress?.(this.progress);
+    this.#tellLater(() => {
+      for (const entry of tree.known) {
+        sink.file?.(records[entry].path, records[entry], tree.hashes.contentOf(entry).chunks);
+      }
+    });
+    return tree;
   }
 
-  async #storedEntries(pacer: WorkPacer): Promise<DirEntry[]> {
+  /** Makes the manifest of all entries. */
+  async finish(entries: readonly DirEntry[], skipped: readonly SkippedEntry[]): Promise<ScanResult> {
+    const manifest = encodeDirManifest(entries);
+    this.#checkManifestSize(manifest.length);
+    const { ref } = await this.hasher.hashBytes(manifest, this.sink.manifestChunk ?? this.chunkSink);
+    return { ref, manifest, entries, stats: this.#stats(manifest.length, skipped) };
+  }
+
+  /** The same for a tree whose address is known: the manifest is made when somebody wants it. */
+  finishRemembered(
+    { ref: hex, manifestBytes }: TreeAddress,
+    hashes: TreeHashes,
+    skipped: readonly SkippedEntry[],
+  ): ScanResult {
+    this.#checkManifestSize(manifestBytes);
+    const { records, sink } = this;
+    const result = new RememberedResult(
+      decodeBlobRef(fromHex(hex)!)!,
+      records,
+      hashes,
+      this.#stats(manifestBytes, skipped),
+    );
+    this.#tellLater(() => {
+      let offset = 0;
+      for (const { hash, size } of chunksOf(result.ref)) {
+        sink.knownChunk?.(hash, result.manifest.subarray(offset, offset += size));
+      }
+    });
+    return result;
+  }
+
+  #tellLater(tell: () => void): void {
+    if (this.sink.later === undefined) tell();
+    else this.sink.later(tell);
+  }
+
+  #checkManifestSize(bytes: number): void {
+    const limit = this.options.maxManifestBytes ?? DEFAULT_MAX_MANIFEST_BYTES;
+    if (bytes <= limit) return;
+    const message = `${this.action}: the manifest has ${bytes} bytes, wanted at most ${limit}`;
+    throw new LimitExceededError(message, "maxManifestBytes", bytes, limit);
+  }
+
+  #stats(manifestBytes: number, skipped: readonly SkippedEntry[]): ScanStats {
+    const { records, progress } = this;
+    return {
+      files: progress.files,
+      dirs: records.filter(({ kind }) => kind === "dir").length,
+      symlinks: records.filter(({ kind }) => kind === "symlink").length,
+      bytes: progress.bytes,
+      manifestBytes,
+      skipped,
+    };
+  }
+
+  /** Reads everything and gives it to the sink; the entries in the order of the records. */
+  async storedEntries(pacer: WorkPacer): Promise<DirEntry[]> {
     const entries: (DirEntry | Promise<DirEntry>)[] = [];
     /** Small files that a store is still at work on: one that syncs to a disk does many for the price of one. */
     let waiting: Promise<DirEntry>[] = [];
@@ -312,18 +368,28 @@ class Scan {
       : this.#fileEntry(record, content, this.#reader.lastStat!);
   }
 
-  #fileEntry(
-    record: WalkRecord,
-    { ref, chunks }: HashedContent,
-    identity: FileIdentity,
-    bytes?: Uint8Array,
-  ): DirEntry {
-    const { path, size, mode } = record;
-    this.sink.file?.(path, identity, chunks, size <= CHUNK_SIZE ? bytes : undefined);
-    this.progress.files++;
-    if (size <= CHUNK_SIZE) this.progress.bytes += size;
-    this.options.onProgress?.(this.progress);
+  #fileEntry(record: WalkRecord, { ref, chunks }: HashedContent, identity: FileIdentity): DirEntry {
+    this.#tellFile(record, identity, chunks);
+    const { path, mode } = record;
     return { kind: "file", path, mode, blob: encodeBlobRef(ref) };
+  }
+
+  #tellFile(
+    record: WalkRecord,
+    identity: FileIdentity,
+    chunks: readonly ChunkRef[],
+    bytes?: Uint8Array,
+  ): void {
+    const { path, size } = record;
+    this.sink.file?.(path, identity, chunks, bytes);
+    // The pieces of a larger one were counted as they came.
+    this.#countBytes(size <= CHUNK_SIZE ? size : 0);
+    this.options.onProgress?.(this.progress);
+  }
+
+  #countBytes(bytes: number): void {
+    this.progress.files++;
+    this.progress.bytes += bytes;
   }
 
   #hash(record: WalkRecord, pacer: WorkPacer): HashedContent | Promise<HashedContent> {
@@ -344,6 +410,36 @@ class Scan {
     this.progress.bytes += bytes;
     this.options.onProgress?.(this.progress);
   }
+}
+
+/** A result whose manifest is made when it is asked for. */
+class RememberedResult implements ScanResult {
+  #entries: DirEntry[] | undefined;
+  #manifest: Uint8Array | undefined;
+
+  constructor(
+    readonly ref: BlobRef,
+    readonly records: readonly WalkRecord[],
+    readonly hashes: TreeHashes,
+    readonly stats: ScanStats,
+  ) {}
+
+  get entries(): readonly DirEntry[] {
+    return this.#entries ??= entriesOf(this.records, this.hashes);
+  }
+
+  get manifest(): Uint8Array {
+    return this.#manifest ??= encodeDirManifest(this.entries);
+  }
+}
+
+/** The entries of a manifest. */
+function entriesOf(records: readonly WalkRecord[], hashes: TreeHashes): DirEntry[] {
+  return records.map((record, index) => {
+    const { path, mode } = record;
+    return otherEntry(record) ??
+      { kind: "file", path, mode, blob: encodeBlobRef(hashes.contentOf(index).ref) };
+  });
 }
 
 /** The entry of what is no file. */

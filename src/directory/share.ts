@@ -42,7 +42,9 @@ export async function shareFolder(root: string, options: ScanOptions = {}): Prom
   try {
     const { ref, stats } = await scanInto(action, target, options, {
       manifestChunk: (bytes) => store.addBytes(bytes),
+      knownChunk: (hash, bytes) => store.addHashed(hash, bytes),
       file: (path, stat, chunks, bytes) => store.addFile(path, stat, placed(chunks), bytes),
+      later: (tell) => store.addLater(tell),
     });
     return { store, ref, stats };
   } catch (error) {

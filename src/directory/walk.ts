@@ -27,8 +27,12 @@ export interface WalkRecord {
   readonly size: number;
   /** Time of the last change of the content, milliseconds since 1970. */
   readonly mtimeMs: number;
+  /** Time of the last change of anything, milliseconds since 1970; in Deno whole seconds. */
+  readonly ctimeMs: number;
   /** Inode number. */
   readonly ino: number;
+  /** The file system. */
+  readonly dev: number;
   /** The link's text; `""` for other kinds. */
   readonly target: string;
 }
@@ -159,14 +163,14 @@ class TreeWalk {
       if (this.#options.tolerant) return this.#skip(path, "unreadable");
       throw fileError(error, this.#options.action, absolute);
     }
-    const { kind, size, mtimeMs, ino } = look;
+    const { kind, size, mtimeMs, ctimeMs, ino, dev } = look;
     if (kind === "other") {
       return this.#skip(path, specialKind(lstatSync(absolute, { throwIfNoEntry: false })));
     }
     const mode = this.#hasModes ? look.mode : 0;
     const target = kind === "symlink" ? this.#targetOf(absolute) : "";
     if (target === undefined) return this.#skip(path, "link target is not UTF-8");
-    return { path, kind, mode, size, mtimeMs, ino, target };
+    return { path, kind, mode, size, mtimeMs, ctimeMs, ino, dev, target };
   }
 
   /** The text of a link; `undefined` when it is no UTF-8. */

@@ -5,6 +5,7 @@
  */
 
 import process from "node:process";
+import { permissions } from "#permissions";
 
 /** The families of systems whose file names follow different rules. */
 export type HostPlatform = "posix" | "darwin" | "windows";
@@ -24,6 +25,11 @@ export function runtimeName(): string {
 /** Absolute path of the working directory. */
 export function workingDirectory(): string {
   return process.cwd();
+}
+
+/** The user's number; `undefined` where there is none, or it may not be asked for. */
+export function processUser(): number | undefined {
+  return permissions.mayReadUser() ? process.getuid?.() : undefined;
 }
 
 /** Lets timers, sockets and abort signals have their turn. Cheaper than a timer: it does not wait for a tick. */

@@ -12,6 +12,10 @@ export interface PermissionQueries {
   mayWrite(path?: string): boolean;
   /** Whether the free space of a file system may be asked for. */
   mayReadFreeSpace(): boolean;
+  /** Whether the user's number may be asked for. */
+  mayReadUser(): boolean;
+  /** Whether the environment variable `name` may be read. */
+  mayReadVariable(name: string): boolean;
   /** Whether datagrams may be sent to, or a socket bound at, `host` and `port`. */
   mayUseNetwork(host: string, port: number): boolean;
   /** Whether native code of packages may be loaded. */

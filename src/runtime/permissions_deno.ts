@@ -20,6 +20,8 @@ export const permissions: PermissionQueries = {
   mayRead: (path) => granted(path === undefined ? { name: "read" } : { name: "read", path }),
   mayWrite: (path) => granted(path === undefined ? { name: "write" } : { name: "write", path }),
   mayReadFreeSpace: () => granted({ name: "sys", kind: "statfs" }),
+  mayReadUser: () => granted({ name: "sys", kind: "uid" }),
+  mayReadVariable: (variable) => granted({ name: "env", variable }),
   mayUseNetwork: (host, port) => granted({ name: "net", host: hostAndPort(host, port) }),
   mayRunNative: () => granted({ name: "ffi" }),
   networkFlag: (host, port) => flag("net", hostAndPort(host, port)),

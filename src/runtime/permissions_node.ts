@@ -36,6 +36,8 @@ export const permissions: PermissionQueries = {
   mayRead: (path) => mayUse("fs.read", path),
   mayWrite: (path) => mayUse("fs.write", path),
   mayReadFreeSpace: () => mayUse("fs.read"),
+  mayReadUser: () => true,
+  mayReadVariable: () => true,
   mayUseNetwork: mayUseSockets,
   mayRunNative: () => model()?.has("addon") ?? true,
   networkFlag: () => NETWORK_FLAG,

@@ -1,0 +1,117 @@
+/**
+ * Finds out what the files of a listed tree hold: from what is remembered of it where they did not change, by reading
+ * and hashing them where they did.
+ *
+ * @module
+ */
+
+import type { FileIdentity } from "../blob/folder_store.ts";
+import type { Blake3 } from "../crypto/blake3.ts";
+import { CHUNK_SIZE } from "../wire/blob_ref.ts";
+import { equalBytes } from "../wire/bytes.ts";
+import { hashFiles, partsOf } from "./hash_files.ts";
+import type { WorkPacer } from "./pacer.ts";
+import { hashOfPiece, identityOfPiece, partOfPiece } from "./piece_batch.ts";
+import { type TreeMemory, TRUST } from "./tree_cache_format.ts";
+import { TreeHashes } from "./tree_hashes.ts";
+import { isSettled, matchTree } from "./tree_match.ts";
+import type { WalkRecord } from "./walk.ts";
+
+/** What {@linkcode hashTree} needs. */
+export interface HashTreeOptions {
+  /** What is done, for messages. */
+  readonly action: string;
+  /** Absolute path of the tree. */
+  readonly root: string;
+  /** The driver; one that can hash pieces. */
+  readonly blake3: Blake3;
+  /** When to let the event loop turn. */
+  readonly pacer: WorkPacer;
+  /** What is remembered of the tree. */
+  readonly memory?: TreeMemory;
+  /** Reads and hashes all files, whatever is remembered of them. */
+  readonly verify: boolean;
+  /** A moment before the tree was listed, milliseconds since 1970. */
+  readonly since: number;
+  /** Is told of pieces of files of several, as they are read. */
+  readonly onPiece: (bytes: number) => void;
+  /**
+   * Is told of every file that was read, how it looked then and, valid during the call, its bytes where it has one chunk
+   * only and they are at hand.
+   */
+  readonly onFile: (entry: number, identity: FileIdentity, hashes: TreeHashes, bytes?: Uint8Array) => void;
+}
+
+/** A tree of which all hashes are known. */
+export interface HashedTree {
+  /** What the files hold. */
+  readonly hashes: TreeHashes;
+  /** By entry: what of it can be relied upon later, of {@linkcode TRUST}. */
+  readonly trust: Uint8Array;
+  /** Files, by entry, that did not have to be read. */
+  readonly known: readonly number[];
+  /** Whether it is the very tree that is remembered, so that it has the address remembered. */
+  readonly isRemembered: boolean;
+  /** Whether there is something new to remember. */
+  readonly isNews: boolean;
+}
+
+/** Hashes what is not known of a tree. Throws what reading a file throws. */
+export async function hashTree(
+  records: readonly WalkRecord[],
+  options: HashTreeOptions,
+): Promise<HashedTree> {
+  const { action, root, blake3, pacer, memory, verify, since } = options;
+  const match = memory && matchTree(records, memory, "all");
+  const hashes = new TreeHashes(records);
+  const trust = new Uint8Array(records.length);
+  const known: number[] = [];
+  const unknown: number[] = [];
+  let unknownBytes = 0;
+  for (let i = 0; i < records.length; i++) {
+    const { kind, size } = records[i];
+    if (kind !== "file") continue;
+    const row = match === undefined || verify ? -1 : match.rows[i];
+    if (row >= 0) {
+      hashes.copy(i, memory!.hashes, row);
+      trust[i] = TRUST.sameCtime;
+      known.push(i);
+    } else {
+      unknown.push(i);
+      unknownBytes += size;
+      if (isSettled(records[i], since)) trust[i] = TRUST.sameCtime;
+    }
+  }
+  let next = 0;
+  let parts: Uint8Array[] = [];
+  await hashFiles(partsOf(unknown.map((entry) => records[entry])), {
+    action,
+    root,
+    blake3,
+    pacer,
+    bytes: unknownBytes,
+    onPiece({ file, offset }, result, index, bytes) {
+      const entry = unknown[next];
+      if (file.size > 0) hashes.set(entry, offset / CHUNK_SIZE, hashOfPiece(result, index));
+      if (file.size > CHUNK_SIZE) {
+        const size = Math.min(CHUNK_SIZE, file.size - offset);
+        parts.push(partOfPiece(result, index));
+        options.onPiece(size);
+        if (offset + size < file.size) return;
+        hashes.set(entry, parts.length, blake3.pieces!.join(parts));
+        parts = [];
+      }
+      next++;
+      options.onFile(
+        entry,
+        identityOfPiece(result, index),
+        hashes,
+        file.size > CHUNK_SIZE ? undefined : bytes,
+      );
+    },
+  });
+  const isRemembered = match !== undefined && match.isSameShape &&
+    equalBytes(hashes.bytes, memory!.hashes.bytes);
+  const isNews = !isRemembered || !match.isUnchanged || !equalBytes(trust, memory!.trust);
+  return { hashes, trust, known, isRemembered, isNews };
+}

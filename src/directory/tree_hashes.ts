@@ -1,0 +1,96 @@
+/**
+ * What the files of a tree hold, as hashes in one array: for every file that is not empty that of each chunk, then,
+ * when there are several, that of the whole file; files in the order of the tree's entries. So they go into a cache file
+ * and into the messages of an offer.
+ *
+ * @module
+ */
+
+import { blobUri, CHUNK_SIZE, manifestRef } from "../wire/blob_ref.ts";
+import { fromHex } from "../wire/bytes.ts";
+import { type HashedContent, oneChunk } from "./content_hasher.ts";
+
+/** Length of a hash, bytes. */
+export const HASH_LENGTH = 32;
+/** BLAKE3 of nothing. */
+const EMPTY_HASH = fromHex("af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262")!;
+
+/** An entry, as far as it says how many hashes it has. */
+export interface SizedEntry {
+  /** What it is; only files have hashes. */
+  readonly kind: "file" | "dir" | "symlink";
+  /** Size, bytes. */
+  readonly size: number;
+}
+
+/** Number of hashes of a file of `size` bytes. */
+export function hashCountOf(size: number): number {
+  const chunks = Math.ceil(size / CHUNK_SIZE);
+  return chunks > 1 ? chunks + 1 : chunks;
+}
+
+/** The hashes of a tree's files, all or some of them known. */
+export class TreeHashes {
+  /** All hashes; zeros where one is not known. */
+  readonly bytes: Uint8Array;
+  /** How many bytes the hashes of these entries take. */
+  readonly length: number;
+  readonly #entries: readonly SizedEntry[];
+  /** By entry: the number of its first hash. */
+  readonly #first: Uint32Array;
+
+  /** @param bytes the hashes, if they are known. */
+  constructor(entries: readonly SizedEntry[], bytes?: Uint8Array) {
+    this.#entries = entries;
+    this.#first = new Uint32Array(entries.length);
+    let count = 0;
+    for (let i = 0; i < entries.length; i++) {
+      this.#first[i] = count;
+      const { kind, size } = entries[i];
+      if (kind === "file") count += hashCountOf(size);
+    }
+    this.length = count * HASH_LENGTH;
+    this.bytes = bytes ?? new Uint8Array(this.length);
+  }
+
+  /** Number of the first hash of an entry. */
+  firstOf(entry: number): number {
+    return this.#first[entry];
+  }
+
+  /** Hash number `index`, as a view. */
+  at(index: number): Uint8Array {
+    return this.bytes.subarray(index * HASH_LENGTH, (index + 1) * HASH_LENGTH);
+  }
+
+  /** All hashes of a file, as a view. */
+  of(entry: number): Uint8Array {
+    const first = this.#first[entry];
+    const { size } = this.#entries[entry];
+    return this.bytes.subarray(first * HASH_LENGTH, (first + hashCountOf(size)) * HASH_LENGTH);
+  }
+
+  /** Takes the hashes of a file of another tree; both have one size. */
+  copy(entry: number, from: TreeHashes, other: number): void {
+    this.bytes.set(from.of(other), this.#first[entry] * HASH_LENGTH);
+  }
+
+  /** Puts hash `ordinal` of a file in its place: that of the whole comes after those of the chunks. */
+  set(entry: number, ordinal: number, hash: Uint8Array): void {
+    this.bytes.set(hash, (this.#first[entry] + ordinal) * HASH_LENGTH);
+  }
+
+  /** Reference and chunks of a file whose hashes are known. The hashes are views. */
+  contentOf(entry: number): HashedContent {
+    const { size } = this.#entries[entry];
+    if (size === 0) return oneChunk(EMPTY_HASH, 0);
+    const first = this.#first[entry];
+    if (size <= CHUNK_SIZE) return oneChunk(this.at(first), size);
+    const chunks = [];
+    for (let offset = 0; offset < size; offset += CHUNK_SIZE) {
+      chunks.push({ hash: this.at(first + chunks.length), size: Math.min(CHUNK_SIZE, size - offset) });
+    }
+    const whole = this.at(first + chunks.length);
+    return { ref: manifestRef(blobUri(whole), { kind: "replicated" }, chunks), chunks };
+  }
+}

@@ -1,0 +1,117 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { newBlake3 } from "../../src/crypto/blake3.ts";
+import { sortByPath } from "../../src/directory/path_rules.ts";
+import {
+  decodeTreeMemory,
+  encodeTreeMemory,
+  type TreeMemory,
+} from "../../src/directory/tree_cache_format.ts";
+import { TreeHashes } from "../../src/directory/tree_hashes.ts";
+import type { WalkRecord } from "../../src/directory/walk.ts";
+import { encodeBlobRef } from "../../src/wire/blob_ref.ts";
+import { toHex } from "../../src/wire/bytes.ts";
+import { mutate } from "../fuzz/mutate.ts";
+import { Prng } from "../sim/prng.ts";
+import { blobRefs } from "../support/wire_models.ts";
+
+const blake3 = newBlake3();
+/** Where the checksum lies, and what it is of. */
+const CHECKSUM = 8;
+const CHECKED = 40;
+
+const times = fc.double({ min: -1e12, max: 4e12, noNaN: true });
+const numbers = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
+const names = fc.string({ unit: "grapheme", minLength: 1, maxLength: 12 }).filter((name) =>
+  !name.includes("\0")
+);
+const records: fc.Arbitrary<WalkRecord> = fc.record({
+  path: names,
+  kind: fc.constantFrom("file", "dir", "symlink"),
+  mode: fc.integer({ min: 0, max: 0xffff_ffff }),
+  size: fc.integer({ min: 0, max: 20_000_000 }),
+  mtimeMs: times,
+  ctimeMs: times,
+  ino: numbers,
+  dev: numbers,
+  target: names,
+}, { noNullPrototype: true }).map((record) => record.kind === "symlink" ? record : { ...record, target: "" });
+const addresses = blobRefs.filter((ref) => ref.kind !== "tree").map((ref) => ({
+  ref: toHex(encodeBlobRef(ref)),
+  manifestBytes: ref.size,
+}));
+const memories: fc.Arbitrary<TreeMemory> = fc.record({
+  key: fc.string(),
+  records: fc.uniqueArray(records, { selector: ({ path }) => path, maxLength: 12 }).map(sortByPath),
+  scanned: fc.option(addresses, { nil: undefined }),
+  fetched: fc.option(addresses.map((address) => ({ ...address, options: "{}" })), { nil: undefined }),
+}, { noNullPrototype: true }).chain((parts) => {
+  const { length } = new TreeHashes(parts.records);
+  const count = parts.records.length;
+  return fc.record({
+    trust: fc.uint8Array({ minLength: count, maxLength: count }),
+    bytes: fc.uint8Array({ minLength: length, maxLength: length }),
+  }).map(({ trust, bytes }) => ({ ...parts, trust, hashes: new TreeHashes(parts.records, bytes) }));
+});
+
+function plain(memory: TreeMemory | undefined): unknown {
+  if (memory === undefined) return undefined;
+  const { hashes, trust, ...rest } = memory;
+  return { ...rest, trust: [...trust], hashes: [...hashes.bytes] };
+}
+
+/** Makes the checksum right. */
+function sealed(file: Uint8Array): Uint8Array {
+  if (file.length >= CHECKED) file.set(blake3.hash(file.subarray(CHECKED)), CHECKSUM);
+  return file;
+}
+
+Deno.test("tree memory: what is written is read again", { permissions: "none" }, () => {
+  fc.assert(fc.property(memories, (memory) => {
+    const file = encodeTreeMemory(memory, blake3);
+    assert.deepEqual(plain(decodeTreeMemory(file, memory.key, blake3)), plain(memory));
+  }));
+});
+
+Deno.test("tree memory: of another tree, it is not read", { permissions: "none" }, () => {
+  fc.assert(fc.property(memories, fc.string(), (memory, key) => {
+    fc.pre(key !== memory.key);
+    assert.equal(decodeTreeMemory(encodeTreeMemory(memory, blake3), key, blake3), undefined);
+  }));
+});
+
+Deno.test(
+  "tree memory: with one bit changed, or cut off anywhere, it is not read",
+  { permissions: "none" },
+  () => {
+    fc.assert(fc.property(memories, fc.nat(), fc.nat(7), (memory, at, bit) => {
+      const file = encodeTreeMemory(memory, blake3);
+      assert.equal(decodeTreeMemory(file.slice(0, at % file.length), memory.key, blake3), undefined);
+      file[at % file.length] ^= 1 << bit;
+      assert.equal(decodeTreeMemory(file, memory.key, blake3), undefined);
+    }));
+  },
+);
+
+Deno.test(
+  "tree memory: any bytes with the right checksum are a tree or nothing",
+  { permissions: "none" },
+  () => {
+    let accepted = 0;
+    fc.assert(
+      fc.property(memories, fc.integer(), (memory, seed) => {
+        const prng = new Prng(seed);
+        const file = sealed(mutate(prng, [encodeTreeMemory(memory, blake3)]).slice());
+        const read = decodeTreeMemory(file, memory.key, blake3);
+        if (read === undefined) return;
+        accepted++;
+        assert.equal(read.trust.length, read.records.length);
+        assert.equal(read.hashes.bytes.length, read.hashes.length);
+        for (const [index, { kind }] of read.records.entries()) if (kind === "file") read.hashes.of(index);
+        encodeTreeMemory(read, blake3);
+      }),
+      { numRuns: 500 },
+    );
+    assert.ok(accepted > 0, "changed numbers are still numbers");
+  },
+);
