@@ -6,6 +6,8 @@
 
 import { fetchDir } from "../directory/fetch_dir.ts";
 import type { FetchDirStats } from "../directory/fetch_options.ts";
+import { encodeBlobRef } from "../wire/blob_ref.ts";
+import { toHex } from "../wire/bytes.ts";
 import type { CommandOf } from "./arguments.ts";
 import { withDeadline } from "./deadline.ts";
 import { CLOSE_FETCHED } from "./fetch_watch.ts";
@@ -50,7 +52,7 @@ export async function runFetch(
     output.warn(`the old directory could not be removed; it is at "${stats.leftBehind}"`);
   }
   output.line(summary(dest, stats, ms));
-  output.json({ dest, ms, ...stats, wire });
+  output.json({ dest, ms, ...stats, ref: toHex(encodeBlobRef(stats.ref)), wire });
 }
 
 /** What was done, on one line. */

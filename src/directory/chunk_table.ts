@@ -12,10 +12,12 @@ const HASH_LENGTH = 32;
 const FIRST_CAPACITY = 1024;
 /** Marks a free slot, and the end of a chain. */
 const NONE = -1;
+/** Marks a chunk that is in no chain yet. */
+const UNKNOWN = -2;
 
 /**
  * Where every chunk of every file belongs. A chunk is known by its number; chunks of equal hash form a chain that
- * starts at their head, the one added first.
+ * starts at their head, the one whose hash was known first. Hashes may come after the chunks.
  */
 export class ChunkTable {
   #count = 0;
@@ -40,20 +42,37 @@ export class ChunkTable {
   }
 
   /**
-   * Adds chunk `ordinal` of file number `file`. Returns its number, or `undefined` when an equal hash was added with
-   * another size: one of the two is a lie.
+   * Adds a chunk of `size` bytes, the `ordinal`-th of `file`, and returns its number; `undefined`, with nothing added,
+   * when a chunk of the same hash has another size.
    */
   add(hash: Uint8Array, size: number, file: number, ordinal: number): number | undefined {
-    const index = this.#count;
-    if (index === this.#sizes.length) this.#grow();
-    const slot = this.#slotOf(hash);
-    const head = this.#slots[slot];
-    if (head !== NONE && this.#sizes[head] !== size) return undefined;
-    this.#count++;
-    this.#hashes.set(hash, index * HASH_LENGTH);
+    const head = this.find(hash);
+    if (head !== undefined && this.#sizes[head] !== size) return undefined;
+    const index = this.addUnknown(size, file, ordinal);
+    this.setHash(index, hash);
+    return index;
+  }
+
+  /** Adds a chunk whose hash comes later, and returns its number. */
+  addUnknown(size: number, file: number, ordinal: number): number {
+    if (this.#count === this.#sizes.length) this.#grow();
+    const index = this.#count++;
     this.#sizes[index] = size;
     this.#files[index] = file;
     this.#ordinals[index] = ordinal;
+    this.#next[index] = UNKNOWN;
+    return index;
+  }
+
+  /**
+   * Says what the hash of a chunk is that was added without. Returns false, with nothing said, when a chunk of the same
+   * hash has another size. Not for a chunk whose hash is known.
+   */
+  setHash(index: number, hash: Uint8Array): boolean {
+    const slot = this.#slotOf(hash);
+    const head = this.#slots[slot];
+    if (head !== NONE && this.#sizes[head] !== this.#sizes[index]) return false;
+    this.#hashes.set(hash, index * HASH_LENGTH);
     if (head === NONE) {
       this.#slots[slot] = index;
       this.#next[index] = NONE;
@@ -63,10 +82,15 @@ export class ChunkTable {
       this.#next[index] = this.#next[head];
       this.#next[head] = index;
     }
-    return index;
+    return true;
   }
 
-  /** BLAKE3 address of a chunk, as a view. */
+  /** Whether the hash of a chunk is known. */
+  isKnown(index: number): boolean {
+    return this.#next[index] !== UNKNOWN;
+  }
+
+  /** BLAKE3 address of a chunk, as a view; zeroes while it is not known. */
   hashOf(index: number): Uint8Array {
     return this.#hashes.subarray(index * HASH_LENGTH, (index + 1) * HASH_LENGTH);
   }

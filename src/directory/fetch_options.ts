@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { BlobRef } from "../wire/blob_ref.ts";
 import type { ManifestLimits } from "./limits.ts";
 import type { SymlinkPolicy } from "./symlink_rules.ts";
 import type { SkippedEntry } from "./walk.ts";
@@ -56,6 +57,8 @@ export interface FetchDirOptions extends CompareDirOptions {
 
 /** What a fetch did. */
 export interface FetchDirStats {
+  /** Reference of the directory: of an offer it is known only in the end. */
+  readonly ref: BlobRef;
   /** Regular files of the tree. */
   readonly files: number;
   /** Directories of the tree, the root not counted. */

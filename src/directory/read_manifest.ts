@@ -8,7 +8,7 @@ import type { ChunkSource } from "../blob/source.ts";
 import { LimitExceededError, UnsupportedError } from "../errors.ts";
 import { type BlobRef, chunksOf } from "../wire/blob_ref.ts";
 import { decodeDirManifest, type DirEntry } from "../wire/dir_manifest.ts";
-import { fetchBytes } from "./fetch_jobs.ts";
+import { fetchBytes } from "./fetch_bytes.ts";
 import type { ReadManifestOptions } from "./fetch_options.ts";
 import { DEFAULT_MAX_ENTRIES, DEFAULT_MAX_MANIFEST_BYTES } from "./limits.ts";
 

@@ -1,7 +1,8 @@
 /**
  * The folder beside the destination in which a tree is made, and what earlier, killed fetches left there.
  *
- * `.<name>.fetch_<id>/` holds `lock` (locked as long as its process lives), `ref` (what is being fetched) and `tree/`.
+ * `.<name>.fetch_<id>/` holds `lock` (locked as long as its process lives), `key` (of what is fetched, see
+ * `outline_key.ts`) and `tree/`.
  * `.<name>.replaced_<id>` is an old tree between the two renames of an install.
  *
  * @module
@@ -69,8 +70,8 @@ export class Staging {
     this.facts = probe(path, this.tree);
   }
 
-  /** Makes the folder, for the fetch of the reference with these encoded bytes, and the destination's parents. */
-  static async create(dest: Destination, ref: Uint8Array): Promise<Staging> {
+  /** Makes the folder, for the fetch of the directory with this key, and the destination's parents. */
+  static async create(dest: Destination, key: string): Promise<Staging> {
     const createdParent = makeParents(dest.parent);
     let path = "";
     try {
@@ -80,7 +81,7 @@ export class Staging {
         const lock = claim(path);
         if (lock === undefined) continue;
         try {
-          writeFileSync(`${path}/ref`, toHex(ref) + "\n", { flag: "wx" });
+          writeFileSync(`${path}/key`, key + "\n", { flag: "wx" });
           return new Staging(path, backupPath(dest, id), lock, createdParent, dest.parent);
         } catch (error) {
           await removeTree(path).finally(() => release(lock));
@@ -173,49 +174,53 @@ function removeParents(parent: string, first: string | undefined): void {
   }
 }
 
-/** An unlocked staging folder of an earlier fetch of the same reference. Locked by us now. */
+/** An unlocked staging folder of an earlier fetch to the same destination. Locked by us now. */
 export interface Leftover {
   /** The folder. */
   readonly path: string;
   /** The unfinished tree. */
   readonly tree: string;
+  /** Of what was fetched; `undefined` when it was killed before it could say so. */
+  readonly key: string | undefined;
   /** Keeps others off. */
   readonly lock: FileLock;
 }
 
 /**
  * Mends what killed fetches to `dest` left: an old tree whose replacement never came gets its name back, one that was
- * replaced is removed, and so are staging folders of other references. What a living fetch works on is left alone.
- * Returns the staging folders of this reference.
+ * replaced is removed. What a living fetch works on is left alone. Returns the other staging folders.
  */
-export async function recover(dest: Destination, ref: Uint8Array): Promise<Leftover[]> {
+export async function recover(dest: Destination): Promise<Leftover[]> {
   const { staging, backups } = findSiblings(dest);
-  const locked = new Map<string, FileLock>();
+  const leftovers = new Map<string, Leftover>();
   for (const id of staging) {
-    const lock = lockLeftover(stagingPath(dest, id));
-    if (lock !== undefined) locked.set(id, lock);
+    const path = stagingPath(dest, id);
+    const lock = lockLeftover(path);
+    if (lock !== undefined) leftovers.set(id, { path, tree: `${path}/tree`, key: readKey(path), lock });
   }
   try {
     for (const id of backups) {
-      const isLive = staging.includes(id) && !locked.has(id);
+      const isLive = staging.includes(id) && !leftovers.has(id);
       if (!isLive) await recoverBackup(dest, backupPath(dest, id));
     }
-    const same: Leftover[] = [];
-    const wanted = toHex(ref);
-    for (const [id, lock] of locked) {
-      const path = stagingPath(dest, id);
-      if (readRef(path) === wanted) {
-        same.push({ path, tree: `${path}/tree`, lock });
-      } else {
-        await removeTree(path);
-        release(lock);
-      }
-      locked.delete(id);
-    }
-    return same;
+    return [...leftovers.values()];
   } catch (error) {
-    for (const lock of locked.values()) release(lock);
+    for (const { lock } of leftovers.values()) release(lock);
     throw fileError(error, "Clean up after an earlier fetch", dest.path, dest.parent);
+  }
+}
+
+/** Removes and lets go those of `leftovers` that are of other directories. Leaves the others in the array. */
+export async function keepSame(leftovers: Leftover[], key: string): Promise<void> {
+  for (const leftover of [...leftovers]) {
+    if (leftover.key === key) continue;
+    try {
+      await removeTree(leftover.path);
+    } catch (error) {
+      throw fileError(error, "Clean up after an earlier fetch", leftover.path, dirname(leftover.path));
+    }
+    leftovers.splice(leftovers.indexOf(leftover), 1);
+    release(leftover.lock);
   }
 }
 
@@ -275,9 +280,9 @@ async function recoverBackup(dest: Destination, backup: string): Promise<void> {
   }
 }
 
-function readRef(path: string): string | undefined {
+function readKey(path: string): string | undefined {
   try {
-    return readFileSync(`${path}/ref`, "utf8").trim();
+    return readFileSync(`${path}/key`, "utf8").trim();
   } catch {
     return undefined;
   }

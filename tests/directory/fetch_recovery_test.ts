@@ -14,10 +14,13 @@ import { tryLockFile } from "#lock";
 import type { ChunkSource } from "../../src/blob/source.ts";
 import { MemoryBlobStore } from "../../src/blob/memory_store.ts";
 import { StoreChunkSource } from "../../src/blob/store_source.ts";
+import { nobleBlake3 } from "../../src/crypto/blake3.ts";
 import { fetchDir } from "../../src/directory/fetch_dir.ts";
+import { outlineKey, outlineOf } from "../../src/directory/outline_key.ts";
+import { checkManifest } from "../../src/directory/plan.ts";
+import { scanDir } from "../../src/directory/scan.ts";
 import { storeDir } from "../../src/directory/store_dir.ts";
-import { type BlobRef, encodeBlobRef } from "../../src/wire/blob_ref.ts";
-import { toHex } from "../../src/wire/bytes.ts";
+import type { BlobRef } from "../../src/wire/blob_ref.ts";
 import { readyJobs } from "../support/jobs.ts";
 import { tempPermissions as permissions, withTempDir } from "../support/temp.ts";
 import { compareTrees, makeTree, namesIn, pattern } from "../support/tree.ts";
@@ -39,6 +42,8 @@ interface Setting {
   readonly from: string;
   readonly to: string;
   readonly ref: BlobRef;
+  /** What staging folders of it are known by. */
+  readonly key: string;
   readonly source: CountingSource;
 }
 
@@ -71,20 +76,26 @@ function recoveryTest(name: string, body: (setting: Setting) => Promise<void>): 
       const store = new MemoryBlobStore();
       const { ref } = await storeDir(store, from);
       const source = new CountingSource(store);
-      await body({ temp, from, to: join(temp, "to"), ref, source });
+      await body({ temp, from, to: join(temp, "to"), ref, key: await keyOf(from), source });
     }));
 }
 
+/** The key of the directory at `root`. */
+async function keyOf(root: string): Promise<string> {
+  const { entries } = await scanDir(root);
+  return outlineKey(nobleBlake3(), outlineOf(entries, checkManifest(entries).files));
+}
+
 /** What a fetch that was killed while it wrote files leaves. */
-function leaveStaging({ temp, ref }: Setting, id: string, of: BlobRef = ref): string {
+function leaveStaging({ temp, key }: Setting, id: string, of: string = key): string {
   const path = join(temp, `.to.fetch_${id}`);
   mkdirSync(join(path, "tree", "d"), { recursive: true, mode: 0o700 });
   writeFileSync(join(path, "lock"), "");
-  writeFileSync(join(path, "ref"), toHex(encodeBlobRef(of)) + "\n");
+  writeFileSync(join(path, "key"), of + "\n");
   return path;
 }
 
-recoveryTest("a staging folder of the same reference is continued", async (setting) => {
+recoveryTest("a staging folder of the same directory is continued", async (setting) => {
   const { temp, from, to, ref, source } = setting;
   const tree = join(leaveStaging(setting, ID), "tree");
   writeFileSync(join(tree, "a.txt"), "small a");
@@ -120,10 +131,9 @@ recoveryTest("several of them, with rubbish in them", async (setting) => {
   assert.deepEqual(namesIn(temp), ["from", "to"]);
 });
 
-recoveryTest("a staging folder of another reference is removed", async (setting) => {
+recoveryTest("a staging folder of another directory is removed", async (setting) => {
   const { temp, from, to, ref, source } = setting;
-  const other = { ...ref, hash: new Uint8Array(32) } as BlobRef;
-  const tree = join(leaveStaging(setting, ID, other), "tree");
+  const tree = join(leaveStaging(setting, ID, "ab".repeat(32)), "tree");
   writeFileSync(join(tree, "a.txt"), "small a");
   mkdirSync(join(tree, "d/ro"));
   chmodSync(join(tree, "d"), 0o500);
@@ -210,7 +220,7 @@ Deno.test("recovery: links in an unfinished tree are not followed", {
     const { ref } = await storeDir(store, from);
     const victim = join(temp, "victim");
     makeTree(victim, { files: { "large.bin": pattern(LARGE, 3) } });
-    const path = leaveStaging({ temp, ref } as Setting, ID);
+    const path = leaveStaging({ temp, key: await keyOf(from) } as Setting, ID);
     rmSync(join(path, "tree", "d"), { recursive: true });
     symlinkSync(victim, join(path, "tree", "d"));
     await fetchDir(new StoreChunkSource(store), ref, join(temp, "to"));

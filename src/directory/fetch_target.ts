@@ -1,0 +1,141 @@
+/**
+ * What a fetch is of: a directory whose manifest is known, or one whose outline is and whose hashes come while it is
+ * fetched.
+ *
+ * @module
+ */
+
+import type { ChunkSource } from "../blob/source.ts";
+import { loadBlake3 } from "../crypto/blake3.ts";
+import { LimitExceededError } from "../errors.ts";
+import { withSignal } from "../mesh/abort.ts";
+import type { BlobRef } from "../wire/blob_ref.ts";
+import type { DirEntry } from "../wire/dir_manifest.ts";
+import type { OutlineEntry } from "../wire/dir_outline.ts";
+import type { DirectoryOffer, OfferSource } from "./directory_offer.ts";
+import type { KnownChunks } from "./fetch_jobs.ts";
+import type { ReadManifestOptions } from "./fetch_options.ts";
+import { DEFAULT_MAX_MANIFEST_BYTES } from "./limits.ts";
+import { type FollowedOffer, OfferFollower } from "./offer_follower.ts";
+import { outlineKey, outlineOf } from "./outline_key.ts";
+import type { WorkPacer } from "./pacer.ts";
+import { checkManifestPaced, type CheckOptions, checkOutlinePaced, type ManifestPlan } from "./plan.ts";
+import { readManifest } from "./read_manifest.ts";
+
+const HASH_LENGTH = 32;
+
+/** A directory to fetch. */
+export interface FetchTarget {
+  /** Checks everything that is known of it, and says what is to be made. */
+  check(options: CheckOptions, pacer: WorkPacer): Promise<ManifestPlan>;
+  /** What its staging folders are known by. @param plan as it was checked. */
+  key(plan: ManifestPlan): Promise<string>;
+  /** Begins to take the hashes that are not in the plan; `undefined` when all are. */
+  follow(plan: ManifestPlan): KnownChunks | undefined;
+  /** The reference and the manifest's size, which may be known only when all content is. */
+  settled(): Promise<FollowedOffer>;
+  /** Takes nothing more. */
+  close(): void;
+}
+
+/** What {@linkcode openTarget} needs besides what is to be fetched. */
+export interface OpenTargetOptions extends ReadManifestOptions {
+  /** Whether it is fetched while its holder still reads it, where that is possible. */
+  readonly live: boolean;
+}
+
+/** Finds out what is to be fetched. Offers are closed by whoever has the target, or here when there is none. */
+export async function openTarget(
+  source: ChunkSource,
+  from: BlobRef | DirectoryOffer | OfferSource,
+  options: OpenTargetOptions,
+): Promise<FetchTarget> {
+  if ("kind" in from) return await ManifestTarget.read(source, from, options);
+  const offers = "ask" in from ? from : undefined;
+  const offer = "ask" in from ? await from.ask(options) : from;
+  if (options.live && offer.outline !== undefined) {
+    return new OutlineTarget(offer, offer.outline, { ...options, source, offers });
+  }
+  return await ManifestTarget.read(source, await referenceOf(offer, options), options);
+}
+
+/** The reference that an offer ends with. */
+export async function referenceOf(offer: DirectoryOffer, options: ReadManifestOptions): Promise<BlobRef> {
+  const { signal, maxManifestBytes = DEFAULT_MAX_MANIFEST_BYTES } = options;
+  try {
+    // It ends only when its hashes are taken, of which there cannot be more than a manifest holds.
+    for (let bytes = 0; offer.outline !== undefined;) {
+      const hashes = await withSignal(offer.nextHashes(), signal);
+      if (hashes === undefined) break;
+      bytes += hashes.length;
+      if (bytes <= maxManifestBytes) continue;
+      const message = `Fetch directory: ${bytes / HASH_LENGTH} hashes are more than a manifest can hold`;
+      throw new LimitExceededError(message, "maxManifestBytes", bytes, maxManifestBytes);
+    }
+    return await withSignal(offer.ref, signal);
+  } finally {
+    offer.close();
+  }
+}
+
+class ManifestTarget implements FetchTarget {
+  constructor(readonly entries: readonly DirEntry[], readonly found: FollowedOffer) {}
+
+  static async read(
+    source: ChunkSource,
+    ref: BlobRef,
+    options: ReadManifestOptions,
+  ): Promise<ManifestTarget> {
+    const { entries, manifestBytes } = await readManifest(source, ref, options);
+    return new ManifestTarget(entries, { ref, manifestBytes });
+  }
+
+  check(options: CheckOptions, pacer: WorkPacer): Promise<ManifestPlan> {
+    return checkManifestPaced(this.entries, options, pacer);
+  }
+
+  async key({ files }: ManifestPlan): Promise<string> {
+    return outlineKey(await loadBlake3(), outlineOf(this.entries, files));
+  }
+
+  follow(): undefined {
+    return undefined;
+  }
+
+  settled(): Promise<FollowedOffer> {
+    return Promise.resolve(this.found);
+  }
+
+  close(): void {}
+}
+
+class OutlineTarget implements FetchTarget {
+  #follower: OfferFollower | undefined;
+
+  constructor(
+    readonly offer: DirectoryOffer,
+    readonly outline: readonly OutlineEntry[],
+    readonly options: ReadManifestOptions & { readonly source: ChunkSource; readonly offers?: OfferSource },
+  ) {}
+
+  check(options: CheckOptions, pacer: WorkPacer): Promise<ManifestPlan> {
+    return checkOutlinePaced(this.outline, options, pacer);
+  }
+
+  async key(): Promise<string> {
+    return outlineKey(await loadBlake3(), this.outline);
+  }
+
+  follow(plan: ManifestPlan): KnownChunks {
+    return this.#follower = new OfferFollower(this.offer, plan, this.options);
+  }
+
+  async settled(): Promise<FollowedOffer> {
+    return await this.#follower!.done;
+  }
+
+  close(): void {
+    if (this.#follower === undefined) this.offer.close();
+    else this.#follower.close();
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * Making a planned tree in a staging folder from what is on this machine and what a source gives.
+ *
+ * @module
+ */
+
+import type { ChunkSource } from "../blob/source.ts";
+import { fileError } from "../runtime/file_errors.ts";
+import type { TreeVerdict } from "./compare.ts";
+import { type KnownChunks, PlanFetch } from "./fetch_jobs.ts";
+import type { FetchDirOptions, FetchDirStats, FetchProgress } from "./fetch_options.ts";
+import { FileReader } from "./file_reader.ts";
+import type { InstallCalls } from "./install.ts";
+import { type LocalTree, readLocalTree } from "./local_tree.ts";
+import type { WorkPacer } from "./pacer.ts";
+import type { ManifestPlan } from "./plan.ts";
+import { LocalReuse } from "./reuse.ts";
+import type { Leftover, Staging } from "./staging.ts";
+import { TreeBuilder } from "./tree_builder.ts";
+
+const ACTION = "Fetch directory";
+
+/** Everything between an empty staging folder and a finished tree in it. */
+export class FetchWork {
+  readonly #progress: { files: number; bytes: number; totalFiles: number; totalBytes: number };
+  readonly #builder: TreeBuilder;
+
+  /** @param late tells which hashes of the plan are known, unless all are. */
+  constructor(
+    readonly source: ChunkSource,
+    readonly plan: ManifestPlan,
+    staging: Staging,
+    readonly options: FetchDirOptions,
+    readonly pacer: WorkPacer,
+    calls: InstallCalls,
+    readonly late: KnownChunks | undefined,
+  ) {
+    this.#progress = { files: 0, bytes: 0, totalFiles: plan.files.length, totalBytes: plan.bytes };
+    this.#builder = new TreeBuilder(plan, staging.tree, staging.facts, {
+      durable: options.durable ?? false,
+      pacer,
+      link: (from, to) => calls.link(from, to),
+      onBytes: (bytes) => {
+        this.#progress.bytes += bytes;
+        options.onProgress?.(this.#progress satisfies FetchProgress);
+      },
+      onFile: () => {
+        this.#progress.files++;
+        options.onProgress?.(this.#progress satisfies FetchProgress);
+      },
+    });
+  }
+
+  /** Does it: links and copies what is on this machine, fetches the rest. */
+  async run(
+    leftovers: readonly Leftover[],
+    old: LocalTree | undefined,
+    verdict: TreeVerdict | undefined,
+    trees: readonly string[],
+  ): Promise<Pick<FetchDirStats, "fetchedBytes" | "reusedBytes" | "resumed">> {
+    try {
+      await this.#builder.makeSkeleton();
+      const reuse = await LocalReuse.create(this.plan, this.#builder, this.pacer);
+      if (old !== undefined && verdict !== undefined) await reuse.linkFrom(old, verdict);
+      const linkedBytes = reuse.reusedBytes;
+      for (const { tree } of leftovers) await reuse.adoptFrom(tree);
+      for (const { tree } of leftovers) await reuse.copyFrom(await readLocalTree(ACTION, tree, this.pacer));
+      const resumed = reuse.reusedBytes > linkedBytes;
+      for (const root of trees) {
+        if (this.#builder.isComplete) break;
+        const tree = root === old?.root ? old : await readLocalTree(ACTION, root, this.pacer);
+        await reuse.copyFrom(tree);
+      }
+      const { signal, maxInFlightBytes } = this.options;
+      const fetch = new PlanFetch(this.plan, this.#builder, this.late);
+      await fetch.run(this.source, { signal, maxInFlightBytes });
+      await this.#copyRepeats(fetch.repeats);
+      await this.#builder.finish();
+      return { fetchedBytes: fetch.fetchedBytes, reusedBytes: reuse.reusedBytes, resumed };
+    } finally {
+      this.#builder.close();
+    }
+  }
+
+  /** Writes chunks that are in the tree to the other places where they belong. */
+  async #copyRepeats(heads: Iterable<number>): Promise<void> {
+    const { chunks, files } = this.plan;
+    const reader = new FileReader(ACTION);
+    for (const head of heads) {
+      const path = this.#builder.pathOf(files[chunks.fileOf(head)].path);
+      const bytes = reader.tryRead(path, chunks.offsetOf(head), chunks.sizeOf(head));
+      if (bytes === undefined) throw fileError(new Error("it cannot be read back"), ACTION, path);
+      for (let chunk: number | undefined = head; chunk !== undefined; chunk = chunks.nextOf(chunk)) {
+        if (!this.#builder.isWritten(chunk)) this.#builder.writeChunk(chunk, bytes);
+        if (this.pacer.due) await this.pacer.pause();
+      }
+    }
+  }
+}

@@ -1,0 +1,169 @@
+/**
+ * The files of a plan and their chunks: from references, or from the sizes of an outline whose hashes come later
+ * (`formats.md` 5.4).
+ *
+ * @module
+ */
+
+import { MAX_STORED_BLOB } from "../blob/store.ts";
+import { HawserError, LimitExceededError, ManifestError, UnsupportedError } from "../errors.ts";
+import { type BlobRef, CHUNK_SIZE, chunksOf, decodeBlobRef, MAX_BLOB_SIZE } from "../wire/blob_ref.ts";
+import { equalBytes, fromHex } from "../wire/bytes.ts";
+import type { DirEntry, FileEntry } from "../wire/dir_manifest.ts";
+import type { OutlineEntry } from "../wire/dir_outline.ts";
+import { ChunkTable } from "./chunk_table.ts";
+import { sliced, type Steps } from "./steps.ts";
+
+/** BLAKE3 of nothing. */
+export const EMPTY_HASH: Uint8Array = fromHex(
+  "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262",
+)!;
+/** Least that a chunk takes in an encoded manifest, bytes: its hash and a size of one byte. */
+const MIN_CHUNK_BYTES = 33;
+
+/** A directory to make. */
+export interface PlannedDir {
+  /** Path below the destination. */
+  readonly path: string;
+  /** Permission bits to apply; `undefined` leaves what the system gives. */
+  readonly mode: number | undefined;
+}
+
+/** A file to make. */
+export interface PlannedFile extends PlannedDir {
+  /** Size, bytes. */
+  readonly size: number;
+  /** Number of its first chunk; the others follow. */
+  readonly firstChunk: number;
+  /** Number of its chunks; none when it is empty. */
+  readonly chunkCount: number;
+}
+
+/** All files of a plan. */
+export interface PlannedFiles {
+  /** In the order of the entries. */
+  readonly files: readonly PlannedFile[];
+  /** Sum of their sizes. */
+  readonly bytes: number;
+  /** Their chunks. */
+  readonly chunks: ChunkTable;
+}
+
+/** What bounds the files of a plan. */
+export interface FileRules {
+  /** From the mode of an entry to the one of a file. */
+  readonly applied: (mode: number) => number | undefined;
+  /** Greatest sum of sizes. */
+  readonly maxBytes: number;
+  /** Greatest size of the encoded manifest, bytes. */
+  readonly maxManifestBytes: number;
+}
+
+/** Makes the files of a plan of entries. */
+export type FilesOf<T> = (entries: readonly T[], rules: FileRules) => Steps<PlannedFiles>;
+
+/** Adds up files. */
+class FileList {
+  readonly files: PlannedFile[] = [];
+  readonly chunks = new ChunkTable();
+  bytes = 0;
+
+  constructor(readonly rules: FileRules) {}
+
+  /** Adds a file. @param addChunks adds its chunks to the table; it has some. */
+  add(path: string, mode: number, size: number, addChunks: (file: number) => void): void {
+    const { applied, maxBytes } = this.rules;
+    // Compared before it is added: the sum stays an exact integer however many sizes are declared.
+    if (size > maxBytes - this.bytes) {
+      const name = JSON.stringify(path);
+      const message = `Check manifest: the files up to ${name} declare more than ${maxBytes} bytes`;
+      throw new LimitExceededError(message, "maxBytes", this.bytes + size, maxBytes);
+    }
+    this.bytes += size;
+    const firstChunk = this.chunks.count;
+    if (size > 0) addChunks(this.files.length);
+    const chunkCount = this.chunks.count - firstChunk;
+    this.files.push({ path, mode: applied(mode), size, firstChunk, chunkCount });
+  }
+
+  finish(): PlannedFiles {
+    const { files, bytes, chunks } = this;
+    return { files, bytes, chunks };
+  }
+}
+
+/** The files of a manifest. */
+export function* manifestFiles(entries: readonly DirEntry[], rules: FileRules): Steps<PlannedFiles> {
+  const list = new FileList(rules);
+  yield* sliced(entries, (entry) => {
+    if (entry.kind !== "file") return;
+    const ref = contentOf(entry);
+    list.add(entry.path, entry.mode, ref.size, (file) => addChunks(list.chunks, ref, file, entry.path));
+  });
+  return list.finish();
+}
+
+/** The files of an outline. */
+export function* outlineFiles(entries: readonly OutlineEntry[], rules: FileRules): Steps<PlannedFiles> {
+  const list = new FileList(rules);
+  yield* sliced(entries, (entry) => {
+    if (entry.kind !== "file") return;
+    const { path, mode, size } = entry;
+    if (size > MAX_BLOB_SIZE) {
+      const name = JSON.stringify(path);
+      const message = `Check manifest: entry ${name} has ${size} bytes, wanted at most ${MAX_BLOB_SIZE}`;
+      throw new LimitExceededError(message, "blob size", size, MAX_BLOB_SIZE);
+    }
+    // A few bytes can declare any number of chunks here; in the manifest they will have to be listed.
+    const least = (list.chunks.count + Math.ceil(size / CHUNK_SIZE)) * MIN_CHUNK_BYTES;
+    if (least > rules.maxManifestBytes) {
+      const message = `Check manifest: with the chunks of the files up to ${JSON.stringify(path)} it has ` +
+        `${least} bytes or more, wanted at most ${rules.maxManifestBytes}`;
+      throw new LimitExceededError(message, "maxManifestBytes", least, rules.maxManifestBytes);
+    }
+    list.add(path, mode, size, (file) => {
+      for (let ordinal = 0, left = size; left > 0; ordinal++, left -= CHUNK_SIZE) {
+        list.chunks.addUnknown(Math.min(CHUNK_SIZE, left), file, ordinal);
+      }
+    });
+  });
+  return list.finish();
+}
+
+function addChunks(chunks: ChunkTable, ref: BlobRef, file: number, path: string): void {
+  for (const [ordinal, chunk] of chunksOf(ref).entries()) {
+    if (chunk.size > MAX_STORED_BLOB) {
+      const message = `Check manifest: entry ${JSON.stringify(path)} has a chunk of ${chunk.size} bytes, ` +
+        `wanted at most ${MAX_STORED_BLOB}`;
+      throw new LimitExceededError(message, "chunk size", chunk.size, MAX_STORED_BLOB);
+    }
+    if (chunks.add(chunk.hash, chunk.size, file, ordinal) === undefined) {
+      throw new ManifestError(
+        `Check manifest: entry ${
+          JSON.stringify(path)
+        } declares another size for a chunk than an entry before`,
+      );
+    }
+  }
+}
+
+/** The reference of a file's content, of a kind that can be fetched. */
+function contentOf(entry: FileEntry): BlobRef {
+  const name = JSON.stringify(entry.path);
+  let ref: BlobRef | undefined;
+  try {
+    ref = decodeBlobRef(entry.blob);
+  } catch (cause) {
+    if (!(cause instanceof HawserError)) throw cause;
+    throw new ManifestError(`Check manifest: entry ${name} has a malformed blob reference`, { cause });
+  }
+  if (ref === undefined) throw new ManifestError(`Check manifest: entry ${name} has no blob reference`);
+  if (ref.kind === "tree" || (ref.kind === "manifest" && ref.encoding.kind !== "replicated")) {
+    const what = ref.kind === "tree" ? "a tree reference" : "erasure coding";
+    throw new UnsupportedError(`Check manifest: entry ${name} uses ${what}, which this release cannot fetch`);
+  }
+  if (ref.kind === "small" && ref.size === 0 && !equalBytes(ref.hash, EMPTY_HASH)) {
+    throw new ManifestError(`Check manifest: entry ${name} declares size 0 for content that is not empty`);
+  }
+  return ref;
+}
