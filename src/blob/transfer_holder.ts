@@ -16,6 +16,7 @@ import {
   TransferProtocolError,
 } from "../errors.ts";
 import type { MeshStream, Session } from "../mesh/mod.ts";
+import { delay } from "../mesh/abort.ts";
 import { monotonicNow } from "../mesh/socket_loop.ts";
 import { BLOB_TRANSFER_PROTOCOL } from "./transfer_server.ts";
 import { type LaneHandler, TransferLane } from "./transfer_lane.ts";
@@ -240,18 +241,4 @@ function isFinal(error: Error): boolean {
 
 function seconds(ms: number): string {
   return `${(ms / 1000).toFixed(1)} s`;
-}
-
-/** Resolves after `ms`, or at once when the signal aborts. */
-function delay(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done, { once: true });
-  });
 }

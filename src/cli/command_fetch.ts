@@ -14,7 +14,7 @@ import { CLOSE_FETCHED } from "./fetch_watch.ts";
 import { formatBytes, formatElapsed, formatPlural, formatRate } from "./format.ts";
 import type { CliIo } from "./io.ts";
 import type { Output } from "./output.ts";
-import { ticketReference, withTicketSource } from "./ticket_source.ts";
+import { withTicketSource } from "./ticket_source.ts";
 
 /** Runs the command; the result is a line of figures. */
 export async function runFetch(
@@ -24,7 +24,6 @@ export async function runFetch(
   signal: AbortSignal,
 ): Promise<void> {
   const { ticket, dest, symlinks, maxDatagram: maxDatagramSize } = options;
-  const ref = ticketReference(ticket);
   const begin = io.now();
   const { stats, wire } = await withDeadline(
     "Fetch",
@@ -34,8 +33,8 @@ export async function runFetch(
       withTicketSource(
         ticket,
         { output, signal, closeCode: CLOSE_FETCHED, maxDatagramSize },
-        async (source, node) => {
-          const stats = await fetchDir(source, ref, dest, {
+        async ({ source, from, node }) => {
+          const stats = await fetchDir(source, from, dest, {
             signal,
             symlinks,
             onProgress: (progress) => output.progress({ label: "fetch", ...progress }),

@@ -10,7 +10,7 @@ import { withDeadline } from "./deadline.ts";
 import { CLOSE_NOT_FETCHED } from "./fetch_watch.ts";
 import { formatBytes, formatCount, formatMode, formatPlural } from "./format.ts";
 import type { Output } from "./output.ts";
-import { ticketReference, withTicketSource } from "./ticket_source.ts";
+import { withTicketSource } from "./ticket_source.ts";
 
 /** Widest size of a file with commas, 16 GiB. */
 const SIZE_COLUMNS = 14;
@@ -18,7 +18,6 @@ const SIZE_COLUMNS = 14;
 /** Runs the command; the result is a line per entry and a sum. */
 export async function runLs(options: CommandOf<"ls">, output: Output, signal: AbortSignal): Promise<void> {
   const { ticket } = options;
-  const ref = ticketReference(ticket);
   const listing = await withDeadline(
     "List",
     options.timeout,
@@ -27,7 +26,7 @@ export async function runLs(options: CommandOf<"ls">, output: Output, signal: Ab
       withTicketSource(
         ticket,
         { output, signal, closeCode: CLOSE_NOT_FETCHED },
-        (source) => listDir(source, ref, { signal }),
+        ({ source, from }) => listDir(source, from, { signal }),
       ),
   );
   showListing(listing, output);

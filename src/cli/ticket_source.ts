@@ -6,6 +6,8 @@
 
 import type { ChunkSource } from "../blob/source.ts";
 import { toChunkSource } from "../blob/transfer_client.ts";
+import type { OfferSource } from "../directory/directory_offer.ts";
+import { toOfferSource } from "../directory/offer_source.ts";
 import { MeshNode } from "../mesh/node.ts";
 import { type BlobRef, decodeBlobRef } from "../wire/blob_ref.ts";
 import { shortNodeId } from "../wire/node_id.ts";
@@ -13,7 +15,6 @@ import type { Ticket } from "../wire/ticket.ts";
 import { CLOSE_NOT_FETCHED } from "./fetch_watch.ts";
 import type { Output } from "./output.ts";
 import { listenFor } from "./ticket_addresses.ts";
-import { UsageError } from "./usage_error.ts";
 
 /** What {@linkcode withTicketSource} needs besides the ticket. */
 export interface TicketSourceOptions {
@@ -27,35 +28,52 @@ export interface TicketSourceOptions {
   readonly maxDatagramSize?: number;
 }
 
-/** The reference that a ticket is about. */
-export function ticketReference(ticket: Ticket): BlobRef {
-  const ref = ticket.ref === undefined ? undefined : decodeBlobRef(ticket.ref);
-  if (ref === undefined) throw new UsageError("This ticket names a node but nothing to fetch from it");
-  return ref;
+/** What a ticket leads to. */
+export interface TicketHolder {
+  /** Gives content. */
+  readonly source: ChunkSource;
+  /** What the ticket is about: a reference, or whatever the node offers. */
+  readonly from: BlobRef | OfferSource;
+  /** The node on this side. */
+  readonly node: MeshNode;
 }
 
-/** Connects a node to that of a ticket, lets `work` fetch from it, and closes in order whatever happens. */
+/** Lets `work` fetch from the node of a ticket, which is being connected to meanwhile, and closes in order whatever happens. */
 export async function withTicketSource<T>(
   ticket: Ticket,
   { output, signal, closeCode, maxDatagramSize }: TicketSourceOptions,
-  work: (source: ChunkSource, node: MeshNode) => Promise<T>,
+  work: (holder: TicketHolder) => Promise<T>,
 ): Promise<T> {
   const { nodeId: id, addresses } = ticket;
+  const ref = ticket.ref === undefined ? undefined : decodeBlobRef(ticket.ref);
   await using node = await MeshNode.start({
     psk: ticket.psk,
     listen: listenFor(addresses),
     transport: { maxDatagramSize },
   });
   output.detail(`Connecting to ${shortNodeId(id)} at ${addresses.join(", ")}`);
-  const session = await node.connect({ id, addresses }, { signal });
-  output.detail(`Connected to ${shortNodeId(id)}`);
+  const stop = new AbortController();
+  const connecting = node.connect({ id, addresses }, { signal: AbortSignal.any([signal, stop.signal]) })
+    .then((session) => {
+      output.detail(`Connected to ${shortNodeId(id)}`);
+      return { chunks: toChunkSource(session), offers: toOfferSource(session) };
+    });
+  // Whoever asks is told.
+  connecting.catch(() => {});
+  const source: ChunkSource = {
+    fetchChunks: async (jobs, options) => await (await connecting).chunks.fetchChunks(jobs, options),
+    fetchDelta: async (request, options) => await (await connecting).chunks.fetchDelta?.(request, options),
+  };
+  const offers: OfferSource = { ask: async (options) => await (await connecting).offers.ask(options) };
   let code = CLOSE_NOT_FETCHED;
   try {
-    const result = await work(toChunkSource(session), node);
+    const result = await work({ source, from: ref ?? offers, node });
     code = closeCode;
     return result;
   } finally {
-    // Not `session`: after a dropped one the source goes on with another.
+    stop.abort();
+    await connecting.catch(() => {});
+    // Not the first one: after a dropped one the source goes on with another.
     await Promise.all(node.sessions.map((session) => session.close(code)));
   }
 }

@@ -9,13 +9,15 @@ import { HawserError } from "../errors.ts";
 import { resolve } from "../runtime/path.ts";
 import { type BlobRef, decodeBlobRef } from "../wire/blob_ref.ts";
 import type { DirEntry } from "../wire/dir_manifest.ts";
+import type { OutlineEntry } from "../wire/dir_outline.ts";
 import { requireRead } from "./access.ts";
 import { compareTree, type DirDiff } from "./compare.ts";
 import { statOf } from "./destination.ts";
+import type { DirectoryOffer, OfferSource } from "./directory_offer.ts";
+import { openTarget, referenceOf } from "./fetch_target.ts";
 import type { CompareDirOptions, ReadManifestOptions } from "./fetch_options.ts";
 import { type LocalTree, readLocalTree } from "./local_tree.ts";
 import { WorkPacer } from "./pacer.ts";
-import { checkManifestPaced } from "./plan.ts";
 import { readManifest } from "./read_manifest.ts";
 import { openRoot } from "./scan.ts";
 
@@ -29,7 +31,7 @@ export interface ListedEntry {
   readonly mode: number;
   /** Declared size of a file, bytes; 0 for other kinds. */
   readonly size: number;
-  /** Reference of a file's content, unless it cannot be read. */
+  /** Reference of a file's content, unless it cannot be read, or the holder has not read the file yet. */
   readonly ref?: BlobRef;
   /** Text of a link. */
   readonly target?: string;
@@ -41,13 +43,13 @@ export interface DirListing {
   readonly entries: readonly ListedEntry[];
   /** Sum of the declared sizes, bytes. */
   readonly bytes: number;
-  /** Size of the manifest, bytes. */
-  readonly manifestBytes: number;
+  /** Size of the manifest, bytes; absent when the holder is still reading the directory. */
+  readonly manifestBytes?: number;
 }
 
 /**
- * Lists what the directory behind `ref` holds; only its manifest is fetched. Entries are not judged: also a manifest
- * that `fetchDir` would refuse can be looked at.
+ * Lists what the directory behind a reference holds; only its manifest is fetched. Of an offer that is still being read
+ * the listing has no references. Entries are not judged: also a manifest that `fetchDir` would refuse can be looked at.
  *
  * Throws what the source throws, `DecodeError` when the content is no manifest, `LimitExceededError`.
  *
@@ -64,12 +66,27 @@ export interface DirListing {
  */
 export async function listDir(
   source: ChunkSource,
-  ref: BlobRef,
+  from: BlobRef | DirectoryOffer | OfferSource,
   options: ReadManifestOptions = {},
 ): Promise<DirListing> {
+  const offer = "ask" in from ? await from.ask(options) : "kind" in from ? undefined : from;
+  if (offer?.outline !== undefined) {
+    offer.close();
+    return listingOf(offer.outline.map(listOutlineEntry));
+  }
+  const ref = offer === undefined ? from as BlobRef : await referenceOf(offer, options);
   const { entries, manifestBytes } = await readManifest(source, ref, options);
-  const listed = entries.map(listEntry);
-  return { entries: listed, bytes: listed.reduce((sum, { size }) => sum + size, 0), manifestBytes };
+  return { ...listingOf(entries.map(listEntry)), manifestBytes };
+}
+
+function listingOf(entries: readonly ListedEntry[]): DirListing {
+  return { entries, bytes: entries.reduce((sum, { size }) => sum + size, 0) };
+}
+
+function listOutlineEntry(entry: OutlineEntry): ListedEntry {
+  if (entry.kind !== "file") return listEntry(entry);
+  const { kind, path, mode, size } = entry;
+  return { path, kind, mode, size };
 }
 
 function listEntry(entry: DirEntry): ListedEntry {
@@ -90,14 +107,14 @@ function tryDecode(blob: Uint8Array): BlobRef | undefined {
 }
 
 /**
- * Says what a fetch of `ref` to `dest` would change, without changing anything: only the manifest is fetched, files of
- * equal size are read and hashed. A `dest` that is absent is as good as empty. Needs permission to read it.
+ * Says what a fetch to `dest` would change, without changing anything: only the manifest is fetched, files of equal size
+ * are read and hashed. Of an offer it waits for the reference. A `dest` that is absent is as good as empty. Needs permission to read it.
  *
  * Throws as `fetchDir` does when the manifest is refused.
  */
 export async function diffDir(
   source: ChunkSource,
-  ref: BlobRef,
+  from: BlobRef | DirectoryOffer | OfferSource,
   dest: string,
   options: CompareDirOptions = {},
 ): Promise<DirDiff> {
@@ -105,8 +122,8 @@ export async function diffDir(
   const absolute = resolve(dest);
   requireRead(action, absolute);
   const pacer = new WorkPacer(options.signal);
-  const { entries } = await readManifest(source, ref, options);
-  const plan = await checkManifestPaced(entries, options, pacer);
+  const target = await openTarget(source, from, { ...options, live: false });
+  const plan = await target.check(options, pacer);
   const tree: LocalTree = statOf(action, absolute) === undefined
     ? { root: absolute, records: new Map(), hasOther: false }
     : await readLocalTree(action, openRoot(action, dest), pacer);
@@ -128,15 +145,16 @@ export interface VerifyDirResult {
 }
 
 /**
- * Checks that `dest` is the directory behind `ref`: every file is read and hashed. Throws as {@linkcode diffDir} does.
+ * Checks that `dest` is the directory behind a reference or an offer: every file is read and hashed. Throws as
+ * {@linkcode diffDir} does.
  */
 export async function verifyDir(
   source: ChunkSource,
-  ref: BlobRef,
+  from: BlobRef | DirectoryOffer | OfferSource,
   dest: string,
   options: CompareDirOptions = {},
 ): Promise<VerifyDirResult> {
-  const { added, changed, removed, unchanged } = await diffDir(source, ref, dest, options);
+  const { added, changed, removed, unchanged } = await diffDir(source, from, dest, options);
   return {
     ok: added.length + changed.length + removed.length === 0,
     missing: added,

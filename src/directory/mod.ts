@@ -28,6 +28,7 @@ export {
 export type { ManifestLimits } from "./limits.ts";
 export type { DirectoryOffer, OfferSource, RequestOfferOptions } from "./directory_offer.ts";
 export { OFFER_PROTOCOL, requestOffer } from "./offer_request.ts";
+export { type OfferSourceOptions, toOfferSource } from "./offer_source.ts";
 export type { PathPatterns } from "./path_filter.ts";
 export { referenceOfPath } from "./reference.ts";
 export { scanDir, type ScanOptions, type ScanProgress, type ScanResult, type ScanStats } from "./scan.ts";
