@@ -78,7 +78,8 @@ export class FolderBlobStore extends SyncBlobStore {
   }
 
   /**
-   * Tells what a file consists of. Of several places of one blob the first counts.
+   * Tells what a file consists of; when it is the same file as in the call before, what more of it is known. Of several
+   * places of one blob the first counts.
    *
    * @param path The file, relative to the root.
    * @param identity What `fstat` said of the open file when it was hashed, by this library's file functions.

@@ -47,8 +47,10 @@ export class FolderIndex {
   readonly #byKey = new Map<string, number>();
 
   /**
-   * Adds a file. Throws `InvalidArgumentError` when a chunk leaves it. @param kept where the bytes of its only chunk
-   * are kept.
+   * Adds chunks of a file. When it is the file that was added last and its content is the same still, they are more of
+   * its chunks, and it is now what `identity` says. Throws `InvalidArgumentError` when a chunk leaves the file.
+   *
+   * @param kept where the bytes of its only chunk are kept.
    */
   add(path: string, identity: FileIdentity, chunks: readonly ContentChunk[], kept = NOT_KEPT): void {
     for (const { offset, size } of chunks) {
@@ -57,13 +59,19 @@ export class FolderIndex {
         `Add file "${path}": chunk of ${size} bytes at ${offset} leaves its ${identity.size} bytes`,
       );
     }
-    const file = this.#paths.push(path) - 1;
     const { size, mtimeMs, ctimeMs, ino, dev } = identity;
-    this.#identities.push(size, mtimeMs, ctimeMs, ino, dev);
+    const row = [size, mtimeMs, ctimeMs, ino, dev];
+    let file = this.#paths.length - 1;
+    if (this.#paths[file] === path && isSameContent(this.identity(file), identity)) {
+      this.#identities.set(file, row);
+    } else {
+      file = this.#paths.push(path) - 1;
+      this.#identities.push(row);
+    }
     for (const chunk of chunks) {
       const key = blobKey(chunk.hash);
       if (this.#byKey.has(key)) continue;
-      this.#byKey.set(key, this.#places.push(file, chunk.offset, chunk.size, kept));
+      this.#byKey.set(key, this.#places.push([file, chunk.offset, chunk.size, kept]));
     }
   }
 
@@ -103,6 +111,12 @@ export class FolderIndex {
   }
 }
 
+/** Whether a file is what it was, but for its name and its permissions. */
+function isSameContent(then: FileIdentity, now: FileIdentity): boolean {
+  return then.size === now.size && then.mtimeMs === now.mtimeMs && then.ino === now.ino &&
+    then.dev === now.dev;
+}
+
 /** Rows of a fixed number of numbers in one array that grows. */
 class NumberRows {
   readonly #width: number;
@@ -114,7 +128,7 @@ class NumberRows {
   }
 
   /** Adds a row; its number. */
-  push(...row: number[]): number {
+  push(row: readonly number[]): number {
     const at = this.#rows * this.#width;
     if (at === this.#values.length) {
       // By half: twice as much would be wasted on average as is needed.
@@ -124,6 +138,11 @@ class NumberRows {
     }
     this.#values.set(row, at);
     return this.#rows++;
+  }
+
+  /** Writes over a row. */
+  set(row: number, values: readonly number[]): void {
+    this.#values.set(values, row * this.#width);
   }
 
   get(row: number, field: number): number {

@@ -87,9 +87,13 @@ export class ContentHasher {
       chunks.push({ hash: await sink(bytes), size: bytes.length });
       if (pacer?.due) await pacer.pause();
     }
-    const uri = blobUri(this.#whole.digest());
-    return { ref: manifestRef(uri, { kind: "replicated" }, chunks), chunks };
+    return manyChunks(this.#whole.digest(), chunks);
   }
+}
+
+/** Content of several chunks, whose BLAKE3 is `hash`. */
+export function manyChunks(hash: Uint8Array, chunks: readonly ChunkRef[]): HashedContent {
+  return { ref: manifestRef(blobUri(hash), { kind: "replicated" }, chunks), chunks };
 }
 
 /** Content of one chunk, small or empty. */

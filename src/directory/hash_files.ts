@@ -40,6 +40,8 @@ export interface HashFilesOptions {
   readonly pacer: WorkPacer;
   /** How many bytes there are in all. */
   readonly bytes: number;
+  /** Whether this thread has other things to do: then it leaves what it can to the helper. @default never */
+  readonly isBusy?: () => boolean;
   /**
    * Is given every piece, in the order of `parts`: its number in `result` and, valid during the call, its bytes where
    * this thread has just read them.
@@ -101,7 +103,7 @@ class HashRun {
     for (;;) {
       if (this.#thrown !== undefined) throw this.#thrown.error;
       this.#feed();
-      const batch = this.#returned.shift() ?? this.#take();
+      const batch = this.#returned.shift() ?? (this.#leavesAll ? undefined : this.#take());
       if (batch !== undefined) {
         await this.#hash(batch);
         if (this.#helped.length > 0) await yieldToThreads();
@@ -145,6 +147,11 @@ class HashRun {
       this.#helped.push(batch);
       this.#thread.post(packBatch(this.#options.root, batch.parts));
     }
+  }
+
+  /** Whether the helper is to do it all. */
+  get #leavesAll(): boolean {
+    return this.#helped.length > 0 && this.#hasAnswered && this.#options.isBusy?.() === true;
   }
 
   #take(): Batch | undefined {

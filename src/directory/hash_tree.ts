@@ -7,7 +7,7 @@
 
 import type { FileIdentity } from "../blob/folder_store.ts";
 import type { Blake3 } from "../crypto/blake3.ts";
-import { CHUNK_SIZE } from "../wire/blob_ref.ts";
+import { CHUNK_SIZE, type ChunkRef } from "../wire/blob_ref.ts";
 import { equalBytes } from "../wire/bytes.ts";
 import { hashFiles, partsOf } from "./hash_files.ts";
 import type { WorkPacer } from "./pacer.ts";
@@ -33,13 +33,19 @@ export interface HashTreeOptions {
   readonly verify: boolean;
   /** A moment before the tree was listed, milliseconds since 1970. */
   readonly since: number;
-  /** Is told of pieces of files of several, as they are read. */
-  readonly onPiece: (bytes: number) => void;
+  /** Whether this thread has other things to do: then it leaves what it can to a helper. @default never */
+  readonly isBusy?: () => boolean;
+  /** Is told first of the files, by entry, that do not have to be read. */
+  readonly onKnown: (hashes: TreeHashes, known: readonly number[]) => void;
+  /** Is told of pieces of files of several, as they are read, and where they begin. */
+  readonly onPiece: (entry: number, identity: FileIdentity, chunk: ChunkRef, offset: number) => void;
   /**
    * Is told of every file that was read, how it looked then and, valid during the call, its bytes where it has one chunk
    * only and they are at hand.
    */
   readonly onFile: (entry: number, identity: FileIdentity, hashes: TreeHashes, bytes?: Uint8Array) => void;
+  /** Is told, after that, that the first `count` hashes are known. */
+  readonly onHashes: (hashes: TreeHashes, count: number) => void;
 }
 
 /** A tree of which all hashes are known. */
@@ -82,22 +88,33 @@ export async function hashTree(
       if (isSettled(records[i], since)) trust[i] = TRUST.sameCtime;
     }
   }
+  options.onKnown(hashes, known);
   let next = 0;
   let parts: Uint8Array[] = [];
+  /** All hashes before those of the next file that has to be read are known. */
+  const tellHashes = () =>
+    options.onHashes(hashes, hashes.firstOf(unknown[next] ?? records.length) + parts.length);
+  tellHashes();
   await hashFiles(partsOf(unknown.map((entry) => records[entry])), {
     action,
     root,
     blake3,
     pacer,
     bytes: unknownBytes,
+    isBusy: options.isBusy,
     onPiece({ file, offset }, result, index, bytes) {
       const entry = unknown[next];
       if (file.size > 0) hashes.set(entry, offset / CHUNK_SIZE, hashOfPiece(result, index));
       if (file.size > CHUNK_SIZE) {
         const size = Math.min(CHUNK_SIZE, file.size - offset);
         parts.push(partOfPiece(result, index));
-        options.onPiece(size);
-        if (offset + size < file.size) return;
+        options.onPiece(
+          entry,
+          identityOfPiece(result, index),
+          { hash: hashOfPiece(result, index), size },
+          offset,
+        );
+        if (offset + size < file.size) return tellHashes();
         hashes.set(entry, parts.length, blake3.pieces!.join(parts));
         parts = [];
       }
@@ -108,6 +125,7 @@ export async function hashTree(
         hashes,
         file.size > CHUNK_SIZE ? undefined : bytes,
       );
+      tellHashes();
     },
   });
   const isRemembered = match !== undefined && match.isSameShape &&

@@ -27,6 +27,8 @@ export {
 } from "./inspect.ts";
 export type { ManifestLimits } from "./limits.ts";
 export type { DirectoryOffer, OfferSource, RequestOfferOptions } from "./directory_offer.ts";
+export { FolderOffer, type OfferedContent, offerFolder } from "./offer_folder.ts";
+export { type OfferService, serveOffer, type ServeOfferOptions } from "./offer_server.ts";
 export { OFFER_PROTOCOL, requestOffer } from "./offer_request.ts";
 export { type OfferSourceOptions, toOfferSource } from "./offer_source.ts";
 export type { PathPatterns } from "./path_filter.ts";

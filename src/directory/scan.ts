@@ -17,6 +17,7 @@ import {
   chunksOf,
   decodeBlobRef,
   encodeBlobRef,
+  MAX_BLOB_SIZE,
 } from "../wire/blob_ref.ts";
 import { fromHex, toHex } from "../wire/bytes.ts";
 import { type DirEntry, encodeDirManifest } from "../wire/dir_manifest.ts";
@@ -118,6 +119,16 @@ export interface ScanSink {
   readonly later?: (tell: () => void) => void;
   /** Keeps a chunk of a manifest whose hash is known. */
   readonly knownChunk?: (hash: Uint8Array, bytes: Uint8Array) => void;
+  /**
+   * Is told of a chunk of a file of several, and where it begins, as soon as that is hashed; `file` comes all the same.
+   */
+  readonly part?: (path: string, identity: FileIdentity, chunk: ChunkRef, offset: number) => void;
+  /** Is told of everything that was found, before any of it is read; not where it is read by one thread in one go. */
+  readonly listed?: (records: readonly WalkRecord[]) => void;
+  /** Is told that the first `count` hashes of the tree are known; `file`, `part` or `later` were called before. */
+  readonly known?: (hashes: TreeHashes, count: number) => void;
+  /** Whether what is found is in demand already, and this thread has that to do, too. @default never */
+  readonly isFollowed?: () => boolean;
 }
 
 /**
@@ -174,6 +185,7 @@ export async function scanInto(
   if (sink.chunk !== undefined || pieces === undefined) {
     return await scan.finish(await scan.storedEntries(pacer), walked.skipped);
   }
+  sink.listed?.(records);
   const { include, exclude } = options;
   const name: TreeName = { root: base, only, include, exclude };
   const memory = cache?.load(name);
@@ -239,8 +251,14 @@ class Scan {
   ) {
     this.#reader = new FileReader(action);
     this.chunkSink = sink.chunk ?? ((bytes) => hasher.blake3.hash(bytes));
-    for (const { kind, size } of records) {
+    for (const { path, kind, size } of records) {
       if (kind !== "file") continue;
+      if (size > MAX_BLOB_SIZE) {
+        const message = `${action}: ${
+          JSON.stringify(path)
+        } has ${size} bytes, wanted at most ${MAX_BLOB_SIZE}`;
+        throw new LimitExceededError(message, "blob size", size, MAX_BLOB_SIZE);
+      }
       this.progress.totalFiles++;
       this.progress.totalBytes += size;
     }
@@ -255,7 +273,7 @@ class Scan {
   /** Finds out what all files hold, for chunks that nobody takes: they are hashed wherever there is time. */
   async hash(pacer: WorkPacer, since: number, memory: TreeMemory | undefined): Promise<HashedTree> {
     const { action, base, records, sink } = this;
-    const tree = await hashTree(records, {
+    return await hashTree(records, {
       action,
       root: base,
       blake3: this.hasher.blake3,
@@ -263,19 +281,30 @@ class Scan {
       memory,
       verify: this.options.verify ?? false,
       since,
-      onPiece: (bytes) => this.#countPiece(bytes),
+      isBusy: sink.isFollowed,
+      onKnown: (hashes, known) => this.#tellKnown(hashes, known),
+      onPiece: (entry, identity, chunk, offset) => {
+        sink.part?.(records[entry].path, identity, chunk, offset);
+        this.#countPiece(chunk.size);
+      },
       onFile: (entry, identity, hashes, bytes) => {
         this.#tellFile(records[entry], identity, hashes.contentOf(entry).chunks, bytes);
       },
+      onHashes: (hashes, count) => sink.known?.(hashes, count),
     });
-    for (const entry of tree.known) this.#countBytes(records[entry].size);
-    if (tree.known.length > 0) this.options.onProgress?.(this.progress);
+  }
+
+  /** Tells of files that need not be read. */
+  #tellKnown(hashes: TreeHashes, known: readonly number[]): void {
+    if (known.length === 0) return;
+    const { records, sink } = this;
+    for (const entry of known) this.#countBytes(records[entry].size);
+    this.options.onProgress?.(this.progress);
     this.#tellLater(() => {
-      for (const entry of tree.known) {
-        sink.file?.(records[entry].path, records[entry], tree.hashes.contentOf(entry).chunks);
+      for (const entry of known) {
+        sink.file?.(records[entry].path, records[entry], hashes.contentOf(entry).chunks);
       }
     });
-    return tree;
   }
 
   /** Makes the manifest of all entries. */

@@ -4,11 +4,12 @@
  * @module
  */
 
+import type { ContentChunk } from "../blob/chunking.ts";
 import { FolderBlobStore } from "../blob/folder_store.ts";
 import type { BlobStore, SyncReadableStore } from "../blob/store.ts";
 import type { BlobRef, ChunkRef } from "../wire/blob_ref.ts";
 import { CHUNK_SIZE } from "../wire/blob_ref.ts";
-import { openDirectoryOrFile, scanInto, type ScanOptions, type ScanStats } from "./scan.ts";
+import { openDirectoryOrFile, scanInto, type ScanOptions, type ScanSink, type ScanStats } from "./scan.ts";
 
 /** A directory that can be served. */
 export interface SharedFolder {
@@ -40,12 +41,7 @@ export async function shareFolder(root: string, options: ScanOptions = {}): Prom
   const target = openDirectoryOrFile(action, root);
   const store = new FolderBlobStore(target.base);
   try {
-    const { ref, stats } = await scanInto(action, target, options, {
-      manifestChunk: (bytes) => store.addBytes(bytes),
-      knownChunk: (hash, bytes) => store.addHashed(hash, bytes),
-      file: (path, stat, chunks, bytes) => store.addFile(path, stat, placed(chunks), bytes),
-      later: (tell) => store.addLater(tell),
-    });
+    const { ref, stats } = await scanInto(action, target, options, storeSink(store));
     return { store, ref, stats };
   } catch (error) {
     await store.close();
@@ -53,6 +49,16 @@ export async function shareFolder(root: string, options: ScanOptions = {}): Prom
   }
 }
 
-function placed(chunks: readonly ChunkRef[]) {
+/** Tells a store where everything is. */
+export function storeSink(store: FolderBlobStore): ScanSink {
+  return {
+    manifestChunk: (bytes) => store.addBytes(bytes),
+    knownChunk: (hash, bytes) => store.addHashed(hash, bytes),
+    file: (path, stat, chunks, bytes) => store.addFile(path, stat, placed(chunks), bytes),
+    later: (tell) => store.addLater(tell),
+  };
+}
+
+function placed(chunks: readonly ChunkRef[]): ContentChunk[] {
   return chunks.map(({ hash, size }, ordinal) => ({ hash, size, offset: ordinal * CHUNK_SIZE }));
 }

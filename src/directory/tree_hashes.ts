@@ -6,9 +6,9 @@
  * @module
  */
 
-import { blobUri, CHUNK_SIZE, manifestRef } from "../wire/blob_ref.ts";
+import { CHUNK_SIZE } from "../wire/blob_ref.ts";
 import { fromHex } from "../wire/bytes.ts";
-import { type HashedContent, oneChunk } from "./content_hasher.ts";
+import { type HashedContent, manyChunks, oneChunk } from "./content_hasher.ts";
 
 /** Length of a hash, bytes. */
 export const HASH_LENGTH = 32;
@@ -53,9 +53,9 @@ export class TreeHashes {
     this.bytes = bytes ?? new Uint8Array(this.length);
   }
 
-  /** Number of the first hash of an entry. */
+  /** Number of the first hash of an entry; of the entry after the last, the number of all hashes. */
   firstOf(entry: number): number {
-    return this.#first[entry];
+    return this.#first[entry] ?? this.length / HASH_LENGTH;
   }
 
   /** Hash number `index`, as a view. */
@@ -91,6 +91,6 @@ export class TreeHashes {
       chunks.push({ hash: this.at(first + chunks.length), size: Math.min(CHUNK_SIZE, size - offset) });
     }
     const whole = this.at(first + chunks.length);
-    return { ref: manifestRef(blobUri(whole), { kind: "replicated" }, chunks), chunks };
+    return manyChunks(whole, chunks);
   }
 }
