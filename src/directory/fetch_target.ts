@@ -20,6 +20,7 @@ import { type FollowedOffer, OfferFollower } from "./offer_follower.ts";
 import { outlineKey, outlineOf } from "./outline_key.ts";
 import type { WorkPacer } from "./pacer.ts";
 import { checkManifestPaced, type CheckOptions, checkOutlinePaced, type ManifestPlan } from "./plan.ts";
+import { isPlannable } from "./plan_files.ts";
 import { readManifest } from "./read_manifest.ts";
 
 const HASH_LENGTH = 32;
@@ -40,7 +41,7 @@ export interface FetchTarget {
 
 /** What {@linkcode openTarget} needs besides what is to be fetched. */
 export interface OpenTargetOptions extends ReadManifestOptions {
-  /** Whether it is fetched while its holder still reads it, where that is possible. */
+  /** Whether it is fetched while its holder still reads it, where that is possible: not of trees of many terabytes. */
   readonly live: boolean;
 }
 
@@ -53,7 +54,7 @@ export async function openTarget(
   if ("kind" in from) return await ManifestTarget.read(source, from, options);
   const offers = "ask" in from ? from : undefined;
   const offer = "ask" in from ? await from.ask(options) : from;
-  if (options.live && offer.outline !== undefined) {
+  if (options.live && offer.outline !== undefined && isPlannable(offer.outline)) {
     return new OutlineTarget(offer, offer.outline, { ...options, source, offers });
   }
   return await ManifestTarget.read(source, await referenceOf(offer, options), options);

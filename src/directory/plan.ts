@@ -10,12 +10,7 @@ import { type HostPlatform, hostPlatform } from "../runtime/host.ts";
 import type { DirEntry } from "../wire/dir_manifest.ts";
 import type { OutlineEntry } from "../wire/dir_outline.ts";
 import type { ChunkTable } from "./chunk_table.ts";
-import {
-  DEFAULT_MAX_DEPTH,
-  DEFAULT_MAX_ENTRIES,
-  DEFAULT_MAX_MANIFEST_BYTES,
-  type ManifestLimits,
-} from "./limits.ts";
+import { DEFAULT_MAX_DEPTH, DEFAULT_MAX_ENTRIES, type ManifestLimits } from "./limits.ts";
 import type { WorkPacer } from "./pacer.ts";
 import { checkEntryPath, foldPath, sortByPath, unsafe } from "./path_rules.ts";
 import {
@@ -121,7 +116,6 @@ function* check<T extends DirEntry | OutlineEntry>(
     throw new LimitExceededError(message, "maxEntries", entries.length, maxEntries);
   }
   const { maxDepth = DEFAULT_MAX_DEPTH, maxBytes = Number.MAX_SAFE_INTEGER } = options;
-  const { maxManifestBytes = DEFAULT_MAX_MANIFEST_BYTES } = options;
   yield* sliced(entries, (entry) => checkEntryPath(entry.path, platform, maxDepth));
   const foldNames = options.foldNames ?? platform !== "posix";
   const names = new NameTable(foldNames ? foldPath : (path) => path);
@@ -136,7 +130,7 @@ function* check<T extends DirEntry | OutlineEntry>(
   }
   return {
     dirs: sortByPath(dirs),
-    ...yield* filesOf(entries, { applied, maxBytes, maxManifestBytes }),
+    ...yield* filesOf(entries, { applied, maxBytes }),
     ...links,
     modeMask: mask,
   };

@@ -18,8 +18,11 @@ import { sliced, type Steps } from "./steps.ts";
 export const EMPTY_HASH: Uint8Array = fromHex(
   "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262",
 )!;
-/** Least that a chunk takes in an encoded manifest, bytes: its hash and a size of one byte. */
-const MIN_CHUNK_BYTES = 33;
+/**
+ * Greatest number of chunks that an outline may declare to be planned for: a few bytes can declare any number, which in a
+ * manifest have to be listed. 2^20 are 4 TiB in large files, and take some 60 MB of memory.
+ */
+const MAX_OUTLINE_CHUNKS = 2 ** 20;
 
 /** A directory to make. */
 export interface PlannedDir {
@@ -55,8 +58,6 @@ export interface FileRules {
   readonly applied: (mode: number) => number | undefined;
   /** Greatest sum of sizes. */
   readonly maxBytes: number;
-  /** Greatest size of the encoded manifest, bytes. */
-  readonly maxManifestBytes: number;
 }
 
 /** Makes the files of a plan of entries. */
@@ -103,7 +104,16 @@ export function* manifestFiles(entries: readonly DirEntry[], rules: FileRules): 
   return list.finish();
 }
 
-/** The files of an outline. */
+/** Whether an outline declares no more chunks than {@linkcode outlineFiles} may be given. */
+export function isPlannable(entries: readonly OutlineEntry[]): boolean {
+  let chunks = 0;
+  for (const entry of entries) {
+    if (entry.kind === "file") chunks += Math.ceil(entry.size / CHUNK_SIZE);
+  }
+  return chunks <= MAX_OUTLINE_CHUNKS;
+}
+
+/** The files of an outline, one that is plannable. */
 export function* outlineFiles(entries: readonly OutlineEntry[], rules: FileRules): Steps<PlannedFiles> {
   const list = new FileList(rules);
   yield* sliced(entries, (entry) => {
@@ -113,13 +123,6 @@ export function* outlineFiles(entries: readonly OutlineEntry[], rules: FileRules
       const name = JSON.stringify(path);
       const message = `Check manifest: entry ${name} has ${size} bytes, wanted at most ${MAX_BLOB_SIZE}`;
       throw new LimitExceededError(message, "blob size", size, MAX_BLOB_SIZE);
-    }
-    // A few bytes can declare any number of chunks here; in the manifest they will have to be listed.
-    const least = (list.chunks.count + Math.ceil(size / CHUNK_SIZE)) * MIN_CHUNK_BYTES;
-    if (least > rules.maxManifestBytes) {
-      const message = `Check manifest: with the chunks of the files up to ${JSON.stringify(path)} it has ` +
-        `${least} bytes or more, wanted at most ${rules.maxManifestBytes}`;
-      throw new LimitExceededError(message, "maxManifestBytes", least, rules.maxManifestBytes);
     }
     list.add(path, mode, size, (file) => {
       for (let ordinal = 0, left = size; left > 0; ordinal++, left -= CHUNK_SIZE) {
