@@ -190,10 +190,11 @@ export class Session implements AsyncDisposable {
 
   /**
    * Longest datagram that {@linkcode Session.sendDatagram} takes now, bytes; 0 when the peer takes none. At least 1165
-   * once the peer takes any; rises as the path proves to carry more, and may fall again.
+   * once the peer takes any; rises as the path proves to carry more, and may fall again. On loopback that is tried out once
+   * a datagram was sent or this was asked for.
    */
   get maxDatagramPayload(): number {
-    return this.connection.session!.datagrams.maxPayload;
+    return this.connection.session!.datagrams.askMaxPayload();
   }
 
   /**

@@ -26,6 +26,8 @@ export interface DatagramContext {
 export class Datagrams {
   /** Datagrams put into packets. */
   sent = 0;
+  /** Whether the application sends any or has asked how long they may be. */
+  isUsed = false;
   readonly #queue: DatagramQueue;
   /** Bytes owed to streams, so that datagrams without end leave them a share of the link. */
   #owedToStreams = 0;
@@ -50,6 +52,15 @@ export class Datagrams {
     return Math.max(0, room - datagramFrameOverhead(room));
   }
 
+  /** As {@linkcode Datagrams.maxPayload}, for the application: from now on it is worth finding the path's size. */
+  askMaxPayload(): number {
+    if (!this.isUsed && this.peerLimit > 0 && this.#closed === undefined) {
+      this.isUsed = true;
+      this.context.wake();
+    }
+    return this.maxPayload;
+  }
+
   /** Whether any waits. */
   get hasPending(): boolean {
     return this.#queue.size > 0;
@@ -59,6 +70,7 @@ export class Datagrams {
   send(bytes: Uint8Array): void {
     if (this.#closed !== undefined) throw this.#closed;
     if (this.peerLimit === 0) throw new UnsupportedError("Send datagram: the peer takes no datagrams");
+    this.isUsed = true;
     const maximum = this.maxPayload;
     if (bytes.length > maximum) {
       throw new LimitExceededError(

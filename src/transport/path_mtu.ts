@@ -22,6 +22,11 @@ import {
 export class PathMtu {
   /** Datagram size in use. */
   size: number = BASE_DATAGRAM_SIZE;
+  /**
+   * Whether probes are made of what waits to be sent, as long as that is, and there are none without. On loopback the
+   * sizes are large and hardly ever lost: who sends little need not know the largest, who sends much wastes nothing.
+   */
+  isFilled = false;
   /** Sizes to be tried on this path, ascending. */
   #sizes: readonly number[] = [];
   /** Sizes still to be tried, ascending. */
@@ -48,8 +53,8 @@ export class PathMtu {
   /** Begins afresh on another path. */
   onPathChange(path: SocketAddress): void {
     const { peerMaximum, maximum } = this;
-    const loopback = isLoopback(path);
-    const sizes = loopback ? [...PATH_PROBE_SIZES, ...LOOPBACK_PROBE_SIZES] : [...PATH_PROBE_SIZES];
+    this.isFilled = isLoopback(path);
+    const sizes = this.isFilled ? [...PATH_PROBE_SIZES, ...LOOPBACK_PROBE_SIZES] : [...PATH_PROBE_SIZES];
     const limit = Math.min(peerMaximum, maximum ?? sizes[sizes.length - 1], MAX_DATAGRAM_SIZE);
     if (maximum !== undefined && !sizes.includes(limit)) sizes.push(limit);
     this.#sizes = sizes.filter((size) => size <= limit).sort((a, b) => a - b);

@@ -27,6 +27,7 @@ export class SendGate {
       recovery.appLimited = false;
       return false;
     }
+    if (this.#awaitsRoom(now)) return false;
     // On a short path all that is in flight sits in the peer's socket: half of that needs no pacing.
     const burst = recovery.peerReceiveBuffer / 2;
     if (recovery.isShortPath && recovery.bytesInFlight + size <= burst) return true;
@@ -38,13 +39,28 @@ export class SendGate {
 
   /** Size of the probe to send now, if one is due; the caller knows that an ordinary packet may go. */
   dueProbe(now: number): number | undefined {
+    const probe = this.#nextProbe(now);
+    return probe === undefined || this.#hasRoom(probe) ? probe : undefined;
+  }
+
+  /** Size of the next probe. None before the path is known to work, and the peer to have the keys. */
+  #nextProbe(now: number): number | undefined {
+    const { rtt, largestAcked } = this.recovery;
+    return rtt.sampled && largestAcked >= 0 ? this.mtu.probe(now) : undefined;
+  }
+
+  /** A probe may exceed the window, or it would never find room while that is full; but not the peer's socket. */
+  #hasRoom(probe: number): boolean {
     const { recovery } = this;
-    const probe = this.mtu.probe(now);
-    // Only once the path is known to work, and the peer to have the keys.
-    if (probe === undefined || !recovery.rtt.sampled || recovery.largestAcked < 0) return undefined;
-    // A probe may exceed the window, or it would never find room while that is full; but not the peer's socket.
-    if (!recovery.isShortPath) return probe;
-    return recovery.bytesInFlight + probe <= Math.max(recovery.window, probe) ? probe : undefined;
+    return !recovery.isShortPath || recovery.bytesInFlight + probe <= Math.max(recovery.window, probe);
+  }
+
+  /** Whether a flow that fills the window holds still until a probe has room: it would never have any otherwise. */
+  #awaitsRoom(now: number): boolean {
+    const { recovery, mtu } = this;
+    if (!mtu.isFilled || recovery.appLimited || recovery.repairDue) return false;
+    const probe = this.#nextProbe(now);
+    return probe !== undefined && !this.#hasRoom(probe);
   }
 
   /** A packet was sent that counts as in flight. */

@@ -155,7 +155,7 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
    * others, so it counts neither for congestion nor for the round-trip time (RFC 9000 §9.4).
    */
   onPathPacket(length: number, now: number): void {
-    this.#onSent(length, false, false, [], now);
+    this.#onSent(length, false, [], now);
   }
 
   /** Tells the owner that there is something to send. */
@@ -292,17 +292,19 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
     const blocked = !probing && !this.#maySend(now);
     const ackDue = this.#acks.deadline <= now;
     if (blocked && !ackDue) return 0;
-    const sizeProbe = blocked || probing ? undefined : this.#gate.dueProbe(now);
-    const end = (sizeProbe ?? this.mtu.size) - PACKET_OVERHEAD;
+    const probe = blocked || probing ? undefined : this.#gate.dueProbe(now);
+    const isPadded = probe !== undefined && (!this.mtu.isFilled || this.datagrams.isUsed);
+    const end = (probe ?? this.mtu.size) - PACKET_OVERHEAD;
     const frames: SentFrame[] = [];
     // An ACK rides along when there is anything else; alone it waits for its time.
     let at = this.#acks.pending || ackDue ? this.#writeAck(out, frames, now) : 0;
-    if (!blocked && sizeProbe === undefined && this.datagrams.isCrowdedOut(end - at)) at = frames.length = 0;
+    if (!blocked && !isPadded && this.datagrams.isCrowdedOut(end - at)) at = frames.length = 0;
     const ackOnly = at;
     let elicits = false;
     if (!blocked) {
-      if (sizeProbe !== undefined) {
-        at = this.#writeSizeProbe(out, at, end, sizeProbe, frames);
+      if (isPadded) {
+        out[at++] = FrameType.PING;
+        out.fill(FrameType.PADDING, at, at = end);
       } else {
         if (probing) this.#requeueOldest();
         at = this.streams.writeControl(out, at, end, frames);
@@ -316,7 +318,7 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
     }
     if (!elicits && !ackDue) return 0;
     if (ackOnly > 0) this.#acks.onAckSent();
-    this.#onSent(at, elicits, sizeProbe !== undefined, frames, now);
+    this.#onSent(at, elicits, frames, now);
     return at;
   }
 
@@ -444,14 +446,6 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
     return end;
   }
 
-  #writeSizeProbe(out: Uint8Array, at: number, end: number, size: number, frames: SentFrame[]): number {
-    out[at++] = FrameType.PING;
-    out.fill(FrameType.PADDING, at, end);
-    frames.push({ kind: "size_probe", size });
-    this.mtu.onSent();
-    return end;
-  }
-
   /** RFC 9002 §6.2.4: a probe carries what is oldest, so that it repairs what it finds. */
   #requeueOldest(): void {
     if (this.streams.hasPending) return;
@@ -460,8 +454,13 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
     }
   }
 
-  #onSent(length: number, elicits: boolean, sizeProbe: boolean, frames: SentFrame[], now: number): void {
+  #onSent(length: number, elicits: boolean, frames: SentFrame[], now: number): void {
     const size = length + PACKET_OVERHEAD;
+    const sizeProbe = size > this.mtu.size;
+    if (sizeProbe) {
+      frames.push({ kind: "size_probe", size });
+      this.mtu.onSent();
+    }
     this.recovery.onSent({
       packetNumber: this.nextPacketNumber++,
       sentAt: now,

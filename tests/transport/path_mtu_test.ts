@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { BLACK_HOLE_LOSSES, PMTU_RAISE_TIME } from "../../src/transport/config.ts";
 import { PathMtu } from "../../src/transport/path_mtu.ts";
 import { SimNetwork } from "../sim/network.ts";
+import type { SimNode } from "../sim/node.ts";
 import { open, pattern, Reader, Writer } from "../sim/traffic.ts";
 
 const NOW = 1_000;
@@ -123,4 +124,68 @@ Deno.test("path size: a black hole is told by its losses while small messages st
   assert.ok(worst < 3, `${worst} probe time-outs in a row`);
   assert.equal(session!.mtu.size, 1200);
   assert.ok(reader.isDone);
+});
+
+/** Two nodes on loopback; the bytes that each of them has sent. */
+function loopback(): { network: SimNetwork; from: SimNode; to: SimNode; sent: (node: SimNode) => number } {
+  const network = new SimNetwork(1, { delay: 0.1 });
+  const [from, to] = [network.node({ hostname: "127.0.0.1" }), network.node({ hostname: "127.0.0.1" })];
+  const bytes = new Map<SimNode, number>();
+  network.tap = ({ from, datagram }) => {
+    bytes.set(from, (bytes.get(from) ?? 0) + datagram.length);
+    return true;
+  };
+  return { network, from, to, sent: (node) => bytes.get(node) ?? 0 };
+}
+
+Deno.test("path size: on loopback probes are made of what is to be sent, and cost nothing", () => {
+  const { network, from, to, sent } = loopback();
+  const connection = from.establish(to);
+  const length = 4_000_000;
+  const writer = new Writer(open(connection), length);
+  network.runUntil(() => to.streams.length === 1);
+  const reader = new Reader(to.streams[0]);
+  network.runUntil(() => writer.isDone);
+  network.run(1_000);
+  assert.deepEqual([connection.session!.mtu.size, reader.read], [61_440, length]);
+  const extra = sent(from) - length;
+  assert.ok(extra < 20_000, `${extra} bytes on top`);
+  // Who only acknowledges does not search.
+  assert.ok(sent(to) < 40_000, `${sent(to)} bytes back`);
+});
+
+Deno.test("path size: on loopback who sends little does not search", () => {
+  const { network, from, to, sent } = loopback();
+  const connection = from.establish(to);
+  open(connection).write(pattern(0, 0, 100));
+  network.run(5_000);
+  assert.equal(connection.session!.mtu.size, 1200);
+  assert.ok(sent(from) + sent(to) < 2_500, `${sent(from)} and ${sent(to)} bytes`);
+});
+
+Deno.test("path size: on loopback a probe of data that does not pass is sent again in smaller packets", () => {
+  const { network, from, to } = loopback();
+  network.link(from, to).options = { delay: 0.1, mtu: 9_000 };
+  const connection = from.establish(to);
+  const writer = new Writer(open(connection), 500_000);
+  network.runUntil(() => to.streams.length === 1);
+  const reader = new Reader(to.streams[0]);
+  network.runUntil(() => writer.isDone);
+  network.run(1_000);
+  assert.equal(reader.read, 500_000);
+  assert.ok(connection.session!.mtu.size >= 4096 && connection.session!.mtu.size <= 9_000);
+  assert.equal(connection.session!.recovery.lostPackets, 0, "and is no congestion");
+});
+
+Deno.test("path size: on loopback datagrams are reason enough to search", () => {
+  const { network, from, to } = loopback();
+  const { session } = from.establish(to);
+  network.run(1_000);
+  assert.equal(session!.datagrams.askMaxPayload(), 1200 - 32 - 3);
+  network.run(1_000);
+  assert.equal(session!.datagrams.askMaxPayload(), 61_440 - 32 - 5);
+  const other = to.sessionWith(from)!.session!;
+  other.datagrams.send(pattern(0, 0, 10));
+  network.run(1_000);
+  assert.equal(other.mtu.size, 61_440);
 });
