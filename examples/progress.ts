@@ -1,7 +1,7 @@
 // Fetches a directory by its ticket, tells how far it is, and gives up on Ctrl-C:
 //   deno run --unstable-net --allow-net --allow-read=. --allow-write=. examples/progress.ts <ticket> <dest>
 import process from "node:process";
-import { decodeBlobRef, decodeTicket, fetchDir, MeshNode, toChunkSource } from "@hawser/mesh";
+import { decodeBlobRef, decodeTicket, fetchDir, MeshNode, toChunkSource, toOfferSource } from "@hawser/mesh";
 
 const [text, dest] = process.argv.slice(2);
 const { nodeId: id, addresses, psk, ref } = decodeTicket(text);
@@ -11,8 +11,10 @@ process.once("SIGINT", () => stop.abort(new Error("stopped by Ctrl-C")));
 
 await using node = await MeshNode.start({ psk });
 const session = await node.connect({ id, addresses }, { signal: stop.signal });
+// A ticket of `hawser share --pinned` names the content; with any other it is what the node offers.
+const from = ref === undefined ? toOfferSource(session) : decodeBlobRef(ref)!;
 let tenth = 0;
-const stats = await fetchDir(toChunkSource(session), decodeBlobRef(ref!)!, dest, {
+const stats = await fetchDir(toChunkSource(session), from, dest, {
   signal: stop.signal,
   onProgress({ bytes, totalBytes }) {
     const now = Math.floor(10 * bytes / Math.max(1, totalBytes));

@@ -29,9 +29,7 @@ async function demo(source: string, parent: string): Promise<void> {
   const shareArgs = ["share", source, "--once", "--listen", "127.0.0.1:0", "--json", "--quiet"];
   const share = new ScriptProcess(COMMAND, shareFlags, shareArgs);
   try {
-    const ready = await share.nextJson();
-    const ticket = String(ready.ticket);
-    console.log(`   ${formatPlural(Number(ready.files), "file")}, ${formatBytes(Number(ready.bytes))}`);
+    const ticket = String((await share.nextJson()).ticket);
     console.log(`   ticket ${ticket.slice(0, 40)}...`);
 
     console.log(`2. hawser fetch, with ${fetchFlags.join(" ")}`);
@@ -43,7 +41,7 @@ async function demo(source: string, parent: string): Promise<void> {
     const wall = performance.now() - begin;
     const ms = Number(stats.ms);
     console.log(
-      `   ${formatElapsed(ms)}, ${formatRate(ready.bytes as number * 1000 / ms)}, ` +
+      `   ${formatElapsed(ms)}, ${formatRate(Number(stats.bytes) * 1000 / ms)}, ` +
         `${formatCount(Math.round(Number(stats.files) * 1000 / ms))} files/s (${
           formatElapsed(wall)
         } with start)`,

@@ -116,6 +116,13 @@ const share = command(
       description: message`The directory to share. Nothing is copied.`,
     }),
     once: withDefault(flag("--once", { description: message`End after the first complete fetch.` }), false),
+    pinned: withDefault(
+      flag("--pinned", {
+        description:
+          message`Read everything first: the ticket is for exactly this content. Without it, the ticket is there at once and is for what is at the path when it is fetched from this run.`,
+      }),
+      false,
+    ),
     listen: withDefault(
       option("--listen", listenAddress, {
         description: message`UDP address to listen on (default: 0.0.0.0:0, all of IPv4, any free port).`,
@@ -126,7 +133,7 @@ const share = command(
       option("--key", string({ metavar: "FILE" }), {
         description: message`Node key made by ${
           commandLine("hawser key")
-        }. The same key, content and port give the same ticket again. Without it, each run has a new key.`,
+        }. The same key, path and port give the same ticket again (with ${"--pinned"}: key, content and port). Without it, each run has a new key.`,
       }),
     ),
     exclude: multiple(

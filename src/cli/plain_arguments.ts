@@ -13,7 +13,7 @@ import type { CommandLine, CommandOf, ParsedArguments } from "./arguments.ts";
 import { parseListenAddress } from "./ticket_addresses.ts";
 
 /** Options without a value; every other one has its value in the argument after it. */
-const FLAGS: readonly string[] = ["--json", "--verbose", "-v", "--quiet", "-q", "--once"];
+const FLAGS: readonly string[] = ["--json", "--verbose", "-v", "--quiet", "-q", "--once", "--pinned"];
 const LONG_NAMES: Readonly<Record<string, string>> = { "-v": "--verbose", "-q": "--quiet" };
 
 /** Thrown when a line is not plain. */
@@ -100,6 +100,7 @@ const COMMANDS: { readonly [Name in CommandLine["command"]]: (line: PlainLine) =
     command: "share",
     path: required(line.positional()),
     once: line.flag("--once"),
+    pinned: line.flag("--pinned"),
     listen: parseListenAddress(line.value("--listen") ?? "0.0.0.0:0"),
     key: line.value("--key"),
     exclude: line.values("--exclude"),

@@ -32,6 +32,7 @@ Deno.test("every command has its defaults", { permissions: "none" }, () => {
     command: "share",
     path: "dir",
     once: false,
+    pinned: false,
     listen: "0.0.0.0:0",
     key: undefined,
     exclude: [],
@@ -127,7 +128,7 @@ Deno.test("help shows commands, options, examples and exit codes", { permissions
   }
   assert.match(
     textOf("share", "--help"),
-    /--once[^]*--listen[^]*--key[^]*--exclude[^]*Examples:\n {2}hawser share photos\n/,
+    /--once[^]*--pinned[^]*--listen[^]*--key[^]*--exclude[^]*Examples:\n {2}hawser share photos\n/,
   );
   assert.match(textOf("fetch", "-h"), /TICKET[^]*DEST[^]*--timeout[^]*Exit codes/);
   assert.equal(textOf("help", "key"), textOf("key", "--help"));

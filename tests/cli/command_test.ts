@@ -69,8 +69,9 @@ Deno.test("share --once and fetch with scoped permissions give the same tree", a
       assert.equal(compareTrees(source, dest).files, 332);
       assert.deepEqual(readdirSync(parent), ["dest"]);
 
-      const event = await share.nextJson();
-      assert.equal(event.event, "fetched");
+      const events = [await share.nextJson(), await share.nextJson()];
+      assert.deepEqual(events.map(({ event }) => event), ["read", "fetched"]);
+      assert.deepEqual([events[0].ref, events[0].files], [stats.ref, 332]);
       assert.equal((await share.end()).code, 0);
     });
   });

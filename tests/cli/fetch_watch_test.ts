@@ -6,18 +6,36 @@ const file = new Uint8Array(32).fill(2);
 /** Some other code: the session dropped. */
 const DROPPED = 77;
 
+/** A watch that knows the manifest. */
+function newWatch(): FetchWatch {
+  const watch = new FetchWatch();
+  watch.expect([manifest]);
+  return watch;
+}
+
 const session = (peerName: string) => ({ peerName });
 
 Deno.test("a fetch is complete when the manifest was served and the session closed in order", () => {
-  const watch = new FetchWatch([manifest]);
+  const watch = newWatch();
   const a = session("a");
   watch.served(a, manifest, 100);
   watch.served(a, file, 5);
   assert.equal(watch.closed(a, CLOSE_FETCHED), 105);
 });
 
+Deno.test("a fetch is complete when the peer was told what there is", () => {
+  const watch = new FetchWatch();
+  const [a, b] = [session("a"), session("b")];
+  watch.served(a, file, 5);
+  watch.told(a);
+  watch.served(a, file, 5);
+  assert.equal(watch.closed(a, CLOSE_FETCHED), 10);
+  watch.told(b);
+  assert.equal(watch.closed(b, CLOSE_NOT_FETCHED), undefined);
+});
+
 Deno.test("no fetch: without the manifest, closed otherwise, or nothing served", () => {
-  const watch = new FetchWatch([manifest]);
+  const watch = newWatch();
   const [a, b, c] = ["a", "b", "c"].map(session);
   watch.served(a, file, 5);
   assert.equal(watch.closed(a, CLOSE_FETCHED), undefined);
@@ -27,7 +45,7 @@ Deno.test("no fetch: without the manifest, closed otherwise, or nothing served",
 });
 
 Deno.test("a peer whose session dropped goes on with another", () => {
-  const watch = new FetchWatch([manifest]);
+  const watch = newWatch();
   const [first, second, third] = [session("a"), session("a"), session("a")];
   watch.served(first, manifest, 10);
   assert.equal(watch.closed(first, DROPPED), undefined);
@@ -38,7 +56,7 @@ Deno.test("a peer whose session dropped goes on with another", () => {
 });
 
 Deno.test("peers that vanish are forgotten, the oldest first", () => {
-  const watch = new FetchWatch([manifest]);
+  const watch = newWatch();
   const first = session("first");
   watch.served(first, manifest, 1);
   watch.closed(first, DROPPED);

@@ -3,6 +3,7 @@ import { mkdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { main } from "../../src/cli/mod.ts";
 import { decodeTicket } from "../../src/wire/ticket.ts";
+import { until } from "../mesh/nodes.ts";
 import { tempPermissions, tempRoot, withTempDir } from "../support/temp.ts";
 import { FakeIo } from "./fake_io.ts";
 
@@ -131,41 +132,79 @@ Deno.test(
   },
 );
 
-Deno.test("share gives the same ticket for the same key and content", { permissions: loopback }, async () => {
+Deno.test("share gives the same ticket for the same key and path", { permissions: loopback }, async () => {
   await withTempDir(async (folder) => {
     const key = join(folder, "key");
-    const dir = join(folder, "dir");
-    mkdirSync(dir);
-    writeFileSync(join(dir, "a"), "content");
+    const [dir, other] = [join(folder, "dir"), join(folder, "other")];
+    for (const path of [dir, other]) {
+      mkdirSync(path);
+      writeFileSync(join(path, "a"), "content");
+    }
     await run(new FakeIo(), "key", key);
-    const ticketOf = async (...args: string[]) => {
+    const ticketOf = async (path: string, ...args: string[]) => {
       const io = new FakeIo();
-      const running = run(io, "share", dir, "--listen", "127.0.0.1:0", "--json", ...args);
+      const running = run(io, "share", path, "--listen", "127.0.0.1:0", "--json", ...args);
       const { ticket } = JSON.parse(await firstLine(io));
       io.kill("SIGINT");
       await running;
       return decodeTicket(ticket);
     };
-    const first = await ticketOf("--key", key);
-    const again = await ticketOf("--key", key);
+    const keyed = ["--key", key];
+    const [first, pinned] = [await ticketOf(dir, ...keyed), await ticketOf(dir, ...keyed, "--pinned")];
+    assert.equal(first.ref, undefined);
+    assert.notEqual(pinned.ref, undefined);
+    assert.notDeepEqual(pinned.psk, first.psk);
+    // Of one content, pinned tickets are one, wherever it is; of one path, the others, whatever is there.
+    assert.deepEqual((await ticketOf(other, ...keyed, "--pinned")).psk, pinned.psk);
+    assert.notDeepEqual((await ticketOf(other, ...keyed)).psk, first.psk);
+    writeFileSync(join(dir, "a"), "changed");
+    const again = await ticketOf(`${dir}/../dir/`, ...keyed);
     assert.deepEqual([again.nodeId, again.psk, again.ref], [first.nodeId, first.psk, first.ref]);
-    writeFileSync(join(dir, "a"), "other");
-    assert.notDeepEqual((await ticketOf("--key", key)).psk, first.psk);
-    const ephemeral = await ticketOf();
-    assert.notDeepEqual(ephemeral.nodeId, (await ticketOf()).nodeId);
+    assert.notDeepEqual((await ticketOf(dir, ...keyed, "--pinned")).psk, pinned.psk);
+    const ephemeral = await ticketOf(dir);
+    assert.notDeepEqual(ephemeral.nodeId, (await ticketOf(dir)).nodeId);
     assert.notDeepEqual(ephemeral.psk, first.psk);
   });
 });
 
-Deno.test("share prints ticket and reference alone on their lines", { permissions: loopback }, async () => {
-  await withTempDir(async (folder) => {
-    writeFileSync(join(folder, "a"), "content");
-    const io = new FakeIo();
-    const running = run(io, "share", folder, "--listen", "127.0.0.1:0");
-    await firstLine(io);
-    io.kill("SIGINT");
-    assert.equal(await running, 130);
-    assert.equal(io.stdout.lines.filter((line) => /^hawser1[a-z0-9]+$/.test(line)).length, 1);
-    assert.equal(io.stdout.lines.filter((line) => /^[0-9a-f]{32,}$/.test(line)).length, 1);
-  });
-});
+for (const pinned of [false, true]) {
+  const how = pinned ? "--pinned " : "";
+  Deno.test(
+    `share ${how}prints ticket and reference alone on their lines`,
+    { permissions: loopback },
+    async () => {
+      await withTempDir(async (folder) => {
+        writeFileSync(join(folder, "a"), "content");
+        const io = new FakeIo();
+        const running = run(io, "share", folder, "--listen", "127.0.0.1:0", ...pinned ? ["--pinned"] : []);
+        const linesLike = (pattern: RegExp) => io.stdout.lines.filter((line) => pattern.test(line)).length;
+        await until(() => linesLike(/^[0-9a-f]{32,}$/) === 1 && linesLike(/^hawser1[a-z0-9]+$/) === 1);
+        io.kill("SIGINT");
+        assert.equal(await running, 130);
+        const isTicketFirst = io.stdout.text.indexOf("hawser1") < io.stdout.text.indexOf("reference:");
+        assert.equal(isTicketFirst, !pinned);
+      });
+    },
+  );
+}
+
+Deno.test(
+  "share --json tells of the ticket first, then of what was read",
+  { permissions: loopback },
+  async () => {
+    await withTempDir(async (folder) => {
+      writeFileSync(join(folder, "a"), "content");
+      const io = new FakeIo();
+      const running = run(io, "share", folder, "--listen", "127.0.0.1:0", "--json");
+      await until(() => io.stdout.lines.length >= 2);
+      io.kill("SIGINT");
+      await running;
+      const [ready, read] = io.stdout.lines.map((line) => JSON.parse(line));
+      assert.deepEqual(Object.keys(ready), ["event", "ticket", "addresses", "path"]);
+      assert.deepEqual({ ...read, ref: "" }, { event: "read", ref: "", files: 1, bytes: 7 });
+      const io2 = new FakeIo();
+      assert.equal(await run(io2, "ref", folder), 0);
+      assert.equal(io2.stdout.text, `${read.ref}\n`);
+    });
+  },
+);

@@ -70,7 +70,9 @@ Deno.test(
 );
 
 Deno.test("plain arguments: several options, in any place, and repeated ones", { permissions }, () => {
-  assert.ok(isPlain(["share", "--json", "--exclude", "a", "dir", "--once", "--exclude", "b", "-q", "-v"]));
+  assert.ok(
+    isPlain(["share", "--json", "--exclude", "a", "dir", "--once", "--pinned", "--exclude", "b", "-q", "-v"]),
+  );
   assert.ok(
     isPlain(["fetch", "--timeout", "60", ticket, "--symlinks", "skip", "dest", "--max-datagram", "1200"]),
   );

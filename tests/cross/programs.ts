@@ -155,8 +155,13 @@ export const pairs: readonly (readonly [Runtime, Runtime])[] = [[deno, node], [n
 /** What `share --json` says first. */
 export interface Shared {
   readonly ticket: string;
-  readonly ref: string;
   readonly addresses: readonly string[];
+}
+
+/** What `share --json` says once it has read everything. */
+export interface Read {
+  readonly event: "read";
+  readonly ref: string;
 }
 
 /** Options of {@linkcode share}. */

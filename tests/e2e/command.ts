@@ -110,7 +110,6 @@ export function hawser(flags: readonly string[], ...args: string[]): RunningProc
 /** What `share --json` says first. */
 export interface Shared {
   readonly ticket: string;
-  readonly ref: string;
   readonly addresses: readonly string[];
 }
 
