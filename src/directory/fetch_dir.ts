@@ -116,8 +116,9 @@ export async function fetchDirWith(
       // Known only now that there is a folder to try it in.
       if (staging.facts.foldsNames) await target.check({ ...options, foldNames: true }, pacer);
       const trees = old === undefined ? reuse : [old.root, ...reuse];
-      const work = new FetchWork(source, plan, staging, options, pacer, calls, target.follow(plan));
-      const counts = await work.run(leftovers, old, verdict, trees).finally(() => served = true);
+      const late = target.follow(plan);
+      const work = new FetchWork(source, plan, staging, options, pacer, calls, late, verdict);
+      const counts = await work.run(leftovers, old, trees).finally(() => served = true);
       const settled = await target.settled();
       options.signal?.throwIfAborted();
       const durable = options.durable ?? false;

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { permissions } from "#permissions";
 import type { ChunkSource } from "../blob/source.ts";
 import { fileError } from "../runtime/file_errors.ts";
 import type { TreeVerdict } from "./compare.ts";
@@ -15,6 +16,7 @@ import { type LocalTree, readLocalTree } from "./local_tree.ts";
 import type { WorkPacer } from "./pacer.ts";
 import type { ManifestPlan } from "./plan.ts";
 import { LocalReuse } from "./reuse.ts";
+import { StagedDirs } from "./staged_dirs.ts";
 import type { Leftover, Staging } from "./staging.ts";
 import { TreeBuilder } from "./tree_builder.ts";
 
@@ -25,7 +27,10 @@ export class FetchWork {
   readonly #progress: { files: number; bytes: number; totalFiles: number; totalBytes: number };
   readonly #builder: TreeBuilder;
 
-  /** @param late tells which hashes of the plan are known, unless all are. */
+  /**
+   * @param late tells which hashes of the plan are known, unless all are. @param verdict on the tree at the destination,
+   * if there is one.
+   */
   constructor(
     readonly source: ChunkSource,
     readonly plan: ManifestPlan,
@@ -34,9 +39,14 @@ export class FetchWork {
     readonly pacer: WorkPacer,
     calls: InstallCalls,
     readonly late: KnownChunks | undefined,
+    readonly verdict: TreeVerdict | undefined,
   ) {
     this.#progress = { files: 0, bytes: 0, totalFiles: plan.files.length, totalBytes: plan.bytes };
-    this.#builder = new TreeBuilder(plan, staging.tree, staging.facts, {
+    // Where files are linked rather than made, putting the tree together is all that it would cost.
+    const made = plan.files.length - (verdict?.same.length ?? 0);
+    const isFlat = permissions.resolvesPaths() && made > plan.dirs.length;
+    const dirs = new StagedDirs(plan, staging.path, isFlat);
+    this.#builder = new TreeBuilder(plan, dirs, staging.facts, {
       durable: options.durable ?? false,
       pacer,
       link: (from, to) => calls.link(from, to),
@@ -55,16 +65,15 @@ export class FetchWork {
   async run(
     leftovers: readonly Leftover[],
     old: LocalTree | undefined,
-    verdict: TreeVerdict | undefined,
     trees: readonly string[],
   ): Promise<Pick<FetchDirStats, "fetchedBytes" | "reusedBytes" | "resumed">> {
     try {
       await this.#builder.makeSkeleton();
       const reuse = await LocalReuse.create(this.plan, this.#builder, this.pacer);
-      if (old !== undefined && verdict !== undefined) await reuse.linkFrom(old, verdict);
+      if (old !== undefined && this.verdict !== undefined) await reuse.linkFrom(old, this.verdict);
       const linkedBytes = reuse.reusedBytes;
-      for (const { tree } of leftovers) await reuse.adoptFrom(tree);
-      for (const { tree } of leftovers) await reuse.copyFrom(await readLocalTree(ACTION, tree, this.pacer));
+      for (const { path } of leftovers) await reuse.adoptFrom(path);
+      for (const { path } of leftovers) await reuse.copyFrom(await readLocalTree(ACTION, path, this.pacer));
       const resumed = reuse.reusedBytes > linkedBytes;
       for (const root of trees) {
         if (this.#builder.isComplete) break;

@@ -6,7 +6,7 @@
  */
 
 import { type Blake3, loadBlake3 } from "../crypto/blake3.ts";
-import { existsSync, lstatSync, realpathSync } from "../runtime/files.ts";
+import { lstatSync, realpathSync } from "../runtime/files.ts";
 import { CHUNK_SIZE } from "../wire/blob_ref.ts";
 import { equalBytes } from "../wire/bytes.ts";
 import type { TreeVerdict } from "./compare.ts";
@@ -14,6 +14,7 @@ import { FileReader } from "./file_reader.ts";
 import type { LocalTree } from "./local_tree.ts";
 import type { WorkPacer } from "./pacer.ts";
 import type { ManifestPlan, PlannedFile } from "./plan.ts";
+import { leftPlaces } from "./staged_dirs.ts";
 import { SMALL_FILE, type TreeBuilder } from "./tree_builder.ts";
 import type { WalkRecord } from "./walk.ts";
 
@@ -67,18 +68,18 @@ export class LocalReuse {
   }
 
   /**
-   * Moves the larger files of an unfinished tree here, whole or in part. Small files are as quickly copied, which
-   * {@linkcode LocalReuse.copyFrom} does.
+   * Moves the larger files of the unfinished tree in a staging folder here, whole or in part. Small files are as
+   * quickly copied, which {@linkcode LocalReuse.copyFrom} does.
    */
-  async adoptFrom(tree: string): Promise<void> {
-    if (!existsSync(tree)) return;
-    const base = realpathSync(tree);
+  async adoptFrom(staging: string): Promise<void> {
+    const base = realpathSync(staging);
+    const placesOf = leftPlaces(this.#plan);
     const adopted: PlannedFile[] = [];
     for (const [index, file] of this.#plan.files.entries()) {
       if (file.size <= SMALL_FILE || this.#builder.isMade(index)) continue;
-      const path = `${base}/${file.path}`;
-      if (!isPlainFile(path, file.size)) continue;
-      this.#builder.adopt(index, path);
+      const place = placesOf(file.path).find((place) => isPlainFile(`${base}/${place}`, file.size));
+      if (place === undefined) continue;
+      this.#builder.adopt(index, `${base}/${place}`);
       adopted.push(file);
     }
     // After all are here: a chunk that is verified in one may be written to another.

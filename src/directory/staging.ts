@@ -2,7 +2,7 @@
  * The folder beside the destination in which a tree is made, and what earlier, killed fetches left there.
  *
  * `.<name>.fetch_<id>/` holds `lock` (locked as long as its process lives), `key` (of what is fetched, see
- * `outline_key.ts`) and `tree/`.
+ * `outline_key.ts`), `tree/` and, while that is made, directories of it by their number (see `staged_dirs.ts`).
  * `.<name>.replaced_<id>` is an old tree between the two renames of an install.
  *
  * @module
@@ -178,8 +178,6 @@ function removeParents(parent: string, first: string | undefined): void {
 export interface Leftover {
   /** The folder. */
   readonly path: string;
-  /** The unfinished tree. */
-  readonly tree: string;
   /** Of what was fetched; `undefined` when it was killed before it could say so. */
   readonly key: string | undefined;
   /** Keeps others off. */
@@ -196,7 +194,7 @@ export async function recover(dest: Destination): Promise<Leftover[]> {
   for (const id of staging) {
     const path = stagingPath(dest, id);
     const lock = lockLeftover(path);
-    if (lock !== undefined) leftovers.set(id, { path, tree: `${path}/tree`, key: readKey(path), lock });
+    if (lock !== undefined) leftovers.set(id, { path, key: readKey(path), lock });
   }
   try {
     for (const id of backups) {

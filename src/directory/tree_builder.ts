@@ -15,7 +15,6 @@ import {
   constants,
   fsyncSync,
   ftruncateSync,
-  mkdirSync,
   openSync,
   renameSync,
   symlinkSync,
@@ -29,6 +28,7 @@ import type { SeenFile } from "./file_reader.ts";
 import type { WorkPacer } from "./pacer.ts";
 import { parentOf } from "./path_rules.ts";
 import type { ManifestPlan } from "./plan.ts";
+import type { StagedDirs } from "./staged_dirs.ts";
 import type { FileSystemFacts } from "./staging.ts";
 
 /** Files up to this size are held in memory until they are verified, then made in one go. 256 KiB. */
@@ -39,6 +39,8 @@ const OWNER_READ_WRITE = 0o600;
 const DEFAULT_FILE_MODE = 0o666;
 const MODE_BITS = 0o7777;
 const ACTION = "Fetch directory";
+/** What the system says when a name is taken, the last two where a directory is to be moved to it. */
+const TAKEN: readonly string[] = ["EEXIST", "ENOTEMPTY", "ENOTDIR"];
 
 /** Options of {@linkcode TreeBuilder}. */
 export interface TreeBuilderOptions {
@@ -57,7 +59,7 @@ export interface TreeBuilderOptions {
 /** Makes directories, files and links of a plan. */
 export class TreeBuilder {
   readonly #plan: ManifestPlan;
-  readonly #root: string;
+  readonly #dirs: StagedDirs;
   readonly #facts: FileSystemFacts;
   readonly #options: TreeBuilderOptions;
   readonly #hasModes = hostPlatform() !== "windows";
@@ -77,10 +79,10 @@ export class TreeBuilder {
   /** Whether links to files outside the tree can be made. */
   #canLink = true;
 
-  /** @param root an existing, empty directory. */
-  constructor(plan: ManifestPlan, root: string, facts: FileSystemFacts, options: TreeBuilderOptions) {
+  /** @param dirs where the tree is made; there is nothing yet. */
+  constructor(plan: ManifestPlan, dirs: StagedDirs, facts: FileSystemFacts, options: TreeBuilderOptions) {
     this.#plan = plan;
-    this.#root = root;
+    this.#dirs = dirs;
     this.#facts = facts;
     this.#options = options;
     this.#written = new Uint8Array(plan.chunks.count);
@@ -110,22 +112,15 @@ export class TreeBuilder {
     return chunkCount === 1 && size <= SMALL_FILE;
   }
 
-  /** Absolute path of an entry. */
+  /** Where a file or link lies now. */
   pathOf(path: string): string {
-    return `${this.#root}/${path}`;
+    return this.#dirs.pathOf(path);
   }
 
   /** Makes all directories and all empty files: what can be made without asking anybody. */
   async makeSkeleton(): Promise<void> {
     const { pacer } = this.#options;
-    for (const { path } of this.#plan.dirs) {
-      try {
-        mkdirSync(this.pathOf(path));
-      } catch (error) {
-        throw this.#error(error, path);
-      }
-      if (pacer.due) await pacer.pause();
-    }
+    await this.#dirs.make(pacer, (error, path) => this.#error(error, path));
     for (const [index, file] of this.#plan.files.entries()) {
       if (file.chunkCount > 0) continue;
       this.#makeWhole(index, new Uint8Array(0));
@@ -225,9 +220,10 @@ export class TreeBuilder {
     if (mode !== undefined) this.#modesLeft.push(file);
   }
 
-  /** Makes the links and applies what is left of the modes, directories last and deepest first. */
+  /** Puts the tree together, makes the links and applies what is left of the modes, directories last and deepest first. */
   async finish(): Promise<void> {
     const { pacer } = this.#options;
+    await this.#dirs.nest(pacer, (error, path) => this.#error(error, path));
     for (const { path, target } of this.#plan.links) {
       try {
         symlinkSync(target, this.pathOf(path));
@@ -247,7 +243,7 @@ export class TreeBuilder {
       if (this.#hasModes && dir.mode !== this.#facts.dirMode) this.#applyMode(dir);
       if (pacer.due) await pacer.pause();
     }
-    if (this.#options.durable) syncDirectory(this.#root);
+    if (this.#options.durable) syncDirectory(this.#dirs.root);
   }
 
   /** Closes what is open. The tree is then whatever it is. */
@@ -325,9 +321,10 @@ export class TreeBuilder {
   }
 
   #error(error: unknown, path: string): Error {
-    if (errorCode(error) !== "EEXIST") {
+    if (!TAKEN.includes(errorCode(error) ?? "")) {
       // The permission that lacks is one for the directory around, not for a file in the staging folder.
-      return fileError(error, ACTION, this.pathOf(path), parentOf(parentOf(parentOf(this.#root))));
+      const { root } = this.#dirs;
+      return fileError(error, ACTION, `${root}/${path}`, parentOf(parentOf(parentOf(root))));
     }
     const problem = "is the same as another entry on this file system";
     return new UnsafePathError(`${ACTION}: entry ${JSON.stringify(path)} ${problem}`, path, { cause: error });

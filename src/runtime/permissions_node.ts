@@ -35,6 +35,7 @@ function mayUseSockets(): boolean {
 export const permissions: PermissionQueries = {
   mayRead: (path) => mayUse("fs.read", path),
   mayWrite: (path) => mayUse("fs.write", path),
+  resolvesPaths: () => false,
   mayReadFreeSpace: () => mayUse("fs.read"),
   mayReadUser: () => true,
   mayReadVariable: () => true,
