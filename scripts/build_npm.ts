@@ -20,7 +20,7 @@ interface Config {
 }
 
 /** What the library imports from npm at run time; everything else in `deno.json` is for scripts and tests. */
-const RUNTIME_DEPENDENCY = /^(@logtape|@noble|@optique|@scure)\/|^(libsodium|picomatch)$/;
+const RUNTIME_DEPENDENCY = /^(@logtape|@noble|@optique|@scure)\/|^picomatch$/;
 /** What it uses where a user has installed it, too. */
 const OPTIONAL_PEER = "@napi-rs/blake-hash";
 /** The least Node version: what the noble packages need. */

@@ -21,11 +21,10 @@ const LIBRARIES = ["lib.es2023.d.ts", "lib.esnext.disposable.d.ts"];
 
 /**
  * What is asked for and may be missing: `import.meta.main` came with Node 24, and is undefined before. And what is
- * there although the declarations lack it: WebAssembly, as much of it as is used, and a package without declarations.
+ * there although the declarations lack it: WebAssembly, as much of it as is used.
  */
 const AMBIENT_PATH = join(ROOT, "node_types.d.ts");
 const AMBIENT = `interface ImportMeta { readonly main: boolean | undefined }
-declare module "libsodium";
 declare namespace WebAssembly {
   class Module { constructor(bytes: Uint8Array); }
   class Memory { constructor(size: { initial: number }); readonly buffer: ArrayBuffer; }

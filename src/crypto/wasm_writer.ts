@@ -6,6 +6,7 @@
  */
 
 const TYPE_I32 = 0x7f;
+const TYPE_I64 = 0x7e;
 const TYPE_V128 = 0x7b;
 /** A block or loop that leaves no value. */
 const NO_RESULT = 0x40;
@@ -16,7 +17,17 @@ const PLAIN = {
   add: [0x6a],
   sub: [0x6b],
   shiftLeft: [0x74],
+  shiftRight: [0x76],
+  and: [0x71],
   lessThan: [0x49],
+  longAdd: [0x7c],
+  longSub: [0x7d],
+  longMul: [0x7e],
+  longAnd: [0x83],
+  longOr: [0x84],
+  longXor: [0x85],
+  longShiftRight: [0x88],
+  extend: [0xad],
   vectorAnd: [VECTOR, 0x4e],
   vectorOr: [VECTOR, 0x50],
   vectorXor: [VECTOR, 0x51],
@@ -34,7 +45,9 @@ export type Local = number;
 
 /** Collects the instructions of a function, in the order in which they run: operands first. */
 export class FunctionWriter {
-  readonly #code: number[] = [];
+  /** Written by index: kernels are thousands of instructions, and programs wait for them when they start. */
+  #code = new Uint8Array(16 * 1024);
+  #length = 0;
   readonly #parameters: number;
   readonly #types: number[] = [];
 
@@ -48,6 +61,11 @@ export class FunctionWriter {
     return this.#parameters + this.#types.push(TYPE_I32) - 1;
   }
 
+  /** A new local for a 64-bit integer. */
+  long(): Local {
+    return this.#parameters + this.#types.push(TYPE_I64) - 1;
+  }
+
   /** A new local for a vector. */
   vector(): Local {
     return this.#parameters + this.#types.push(TYPE_V128) - 1;
@@ -55,86 +73,142 @@ export class FunctionWriter {
 
   /** Pushes the values of locals. */
   get(...locals: readonly Local[]): this {
-    for (const local of locals) this.#code.push(0x20, ...unsigned(local));
+    for (const local of locals) this.#byte(0x20).#unsigned(local);
     return this;
   }
 
   /** Pops a value into a local. */
   set(local: Local): this {
-    this.#code.push(0x21, ...unsigned(local));
-    return this;
+    return this.#byte(0x21).#unsigned(local);
   }
 
   /** Puts the topmost value into a local and leaves it. */
   tee(local: Local): this {
-    this.#code.push(0x22, ...unsigned(local));
-    return this;
+    return this.#byte(0x22).#unsigned(local);
   }
 
   /** Pushes a 32-bit integer. */
   constant(value: number): this {
-    this.#code.push(0x41, ...signed(value));
-    return this;
+    return this.#byte(0x41).#signed(value);
+  }
+
+  /** Pushes a 64-bit integer. */
+  longConstant(value: number): this {
+    return this.#byte(0x42).#signed(value);
   }
 
   /** Pushes a vector of four equal 32-bit integers. */
   vectorConstant(value: number): this {
-    const bytes = [value & 255, (value >>> 8) & 255, (value >>> 16) & 255, value >>> 24];
-    this.#code.push(VECTOR, 0x0c, ...bytes, ...bytes, ...bytes, ...bytes);
+    return this.vectorConstants([value, value, value, value]);
+  }
+
+  /** Pushes a vector of four 32-bit integers. */
+  vectorConstants(values: readonly number[]): this {
+    this.#byte(VECTOR).#byte(0x0c);
+    for (const value of values) {
+      this.#byte(value & 255).#byte((value >>> 8) & 255).#byte((value >>> 16) & 255).#byte(value >>> 24);
+    }
     return this;
   }
 
   /** Runs instructions without operands in the code. */
   do(...names: readonly (keyof typeof PLAIN)[]): this {
-    for (const name of names) this.#code.push(...PLAIN[name]);
+    for (const name of names) {
+      for (const byte of PLAIN[name]) this.#byte(byte);
+    }
     return this;
   }
 
   /** Pops an address and pushes the integer at it plus `offset`. */
   load(offset: number): this {
-    this.#code.push(0x28, 2, ...unsigned(offset));
-    return this;
+    return this.#byte(0x28).#byte(2).#unsigned(offset);
+  }
+
+  /** Pops an address and pushes the 32-bit integer at it plus `offset` as a 64-bit one. */
+  longLoad(offset: number): this {
+    return this.#byte(0x35).#byte(2).#unsigned(offset);
+  }
+
+  /** Pops a 64-bit integer and an address under it and stores the low half of the one at the other plus `offset`. */
+  longStoreLow(offset: number): this {
+    return this.#byte(0x3e).#byte(2).#unsigned(offset);
+  }
+
+  /** Pops an address and pushes four times the 32-bit integer at it plus `offset`. */
+  splatLoad(offset: number): this {
+    return this.#byte(VECTOR).#byte(0x09).#byte(2).#unsigned(offset);
   }
 
   /** Pops an address and pushes the vector at it plus `offset`. */
   vectorLoad(offset: number): this {
-    this.#code.push(VECTOR, 0x00, 0, ...unsigned(offset));
-    return this;
+    return this.#byte(VECTOR).#byte(0x00).#byte(0).#unsigned(offset);
   }
 
   /** Pops a vector and an address under it and stores the one at the other plus `offset`. */
   vectorStore(offset: number): this {
-    this.#code.push(VECTOR, 0x0b, 0, ...unsigned(offset));
-    return this;
+    return this.#byte(VECTOR).#byte(0x0b).#byte(0).#unsigned(offset);
   }
 
   /** Pops two vectors and pushes 16 of their 32 bytes, by number. */
   shuffle(bytes: readonly number[]): this {
-    this.#code.push(VECTOR, 0x0d, ...bytes);
+    this.#byte(VECTOR).#byte(0x0d);
+    for (const byte of bytes) this.#byte(byte);
     return this;
   }
 
   /** Repeats `body` for as long as it leaves a number that is not 0. */
   loop(body: () => void): this {
-    this.#code.push(0x03, NO_RESULT);
+    this.#byte(0x03).#byte(NO_RESULT);
     body();
-    this.#code.push(0x0d, 0, 0x0b);
-    return this;
+    return this.#byte(0x0d).#byte(0).#byte(0x0b);
+  }
+
+  /** Pops a number and runs `body` if it is not 0. */
+  when(body: () => void): this {
+    this.#byte(0x04).#byte(NO_RESULT);
+    body();
+    return this.#byte(0x0b);
   }
 
   /** The module: it imports `env.memory` and exports the function as `run`. */
   module(): Uint8Array<ArrayBuffer> {
-    const locals = this.#types.flatMap((type) => [1, type]);
-    const body = [...unsigned(this.#types.length), ...locals, ...this.#code, 0x0b];
+    const locals = [...unsigned(this.#types.length), ...this.#types.flatMap((type) => [1, type])];
+    this.#byte(0x0b);
+    const length = locals.length + this.#length;
     const parameters = Array.from({ length: this.#parameters }, () => TYPE_I32);
-    return Uint8Array.from([
+    const head = [
       ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
       ...section(1, [1, 0x60, ...counted(parameters), 0]),
       ...section(2, [1, ...name("env"), ...name("memory"), 2, 0, 1]),
       ...section(3, [1, 0]),
       ...section(7, [1, ...name("run"), 0, 0]),
-      ...section(10, [1, ...counted(body)]),
-    ]);
+      // The code section holds one function, whose length comes before it, too.
+      ...[10, ...unsigned(1 + unsigned(length).length + length), 1, ...unsigned(length), ...locals],
+    ];
+    const out = new Uint8Array(head.length + this.#length);
+    out.set(head);
+    out.set(this.#code.subarray(0, this.#length), head.length);
+    return out;
+  }
+
+  #byte(byte: number): this {
+    if (this.#length === this.#code.length) {
+      const longer = new Uint8Array(2 * this.#length);
+      longer.set(this.#code);
+      this.#code = longer;
+    }
+    this.#code[this.#length++] = byte;
+    return this;
+  }
+
+  #unsigned(value: number): this {
+    for (; value > 127; value >>>= 7) this.#byte((value & 127) | 128);
+    return this.#byte(value);
+  }
+
+  #signed(value: number): this {
+    for (; value < -64 || value > 63; value = Math.floor(value / 128)) this.#byte((value & 127) | 128);
+    return this.#byte(value & 127);
   }
 }
 
@@ -154,10 +228,4 @@ function unsigned(value: number): number[] {
   const bytes: number[] = [];
   for (; value > 127; value >>>= 7) bytes.push((value & 127) | 128);
   return [...bytes, value];
-}
-
-function signed(value: number): number[] {
-  const bytes: number[] = [];
-  for (; value < -64 || value > 63; value >>= 7) bytes.push((value & 127) | 128);
-  return [...bytes, value & 127];
 }
