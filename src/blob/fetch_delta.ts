@@ -58,7 +58,7 @@ class DeltaFetch {
 
   async run({ chunks, base }: DeltaRequest, signal?: AbortSignal): Promise<Uint8Array | undefined> {
     const blake3 = await loadBlake3();
-    const groups = groupsToOffer(base, blake3);
+    const groups = groupsToOffer(base);
     if (groups === undefined) return undefined;
     const message = encodeTransferControl({
       kind: "request-delta",

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Blake3, loadBlake3 } from "../crypto/blake3.ts";
+import { loadBlake3 } from "../crypto/blake3.ts";
 import { DecodeError } from "../errors.ts";
 import { concatBytes } from "../wire/bytes.ts";
 import { DIR_MANIFEST_VERSION } from "../wire/dir_manifest.ts";
@@ -81,7 +81,7 @@ export class ManifestDeltas {
     if (!this.#deltas.has(key)) {
       const manifest = await this.#read(request, sizes, reader);
       if (manifest === undefined) return { kind: "not-found" };
-      const groups = this.#groupsOf(request, manifest, blake3);
+      const groups = this.#groupsOf(request, manifest);
       const maximum = Math.min(total / 2, MAX_LITERAL);
       delta = groups && deltaTo(manifest, groups, request.fingerprints, maximum);
       this.#deltas.set(key, delta);
@@ -109,13 +109,12 @@ export class ManifestDeltas {
   #groupsOf(
     { hashes, shift }: RequestDeltaMessage,
     manifest: Uint8Array,
-    blake3: Blake3,
   ): ManifestGroups | undefined {
     const key = hashes.map((hash) => blobKey(hash)).join("") + shift;
     if (this.#groups.has(key)) return this.#groups.get(key);
     let groups: ManifestGroups | undefined;
     try {
-      groups = groupManifest(manifest, shift, blake3);
+      groups = groupManifest(manifest, shift);
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
     }

@@ -5,7 +5,6 @@
  * @module
  */
 
-import type { Blake3 } from "../crypto/blake3.ts";
 import { DecodeError } from "../errors.ts";
 import {
   type DeltaStep,
@@ -26,8 +25,9 @@ import { packBytes, unpackBlob } from "./packed_blob.ts";
 const FIRST_SHIFT = 2;
 const FNV_OFFSET = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;
-/** Paths that differ in their last digit differ in a few bits of their hash: spreads them (from MurmurHash3). */
-const SPREAD = 0x85ebca6b;
+/** Spread what differs in few bits over all of them (from MurmurHash3). */
+const SPREAD_1 = 0x85ebca6b;
+const SPREAD_2 = 0xc2b2ae35;
 
 /** The groups of one manifest. */
 export interface ManifestGroups {
@@ -35,7 +35,7 @@ export interface ManifestGroups {
   readonly shift: number;
   /** Where each group begins, bytes, and at the end where the last one ends. */
   readonly starts: readonly number[];
-  /** Fingerprint of each: the first 48 bits of its BLAKE3, read from the least byte. */
+  /** Fingerprint of each; see {@linkcode fingerprintOf}. */
   readonly prints: readonly number[];
 }
 
@@ -44,7 +44,7 @@ export interface ManifestGroups {
  * path's hash has its first `shift` bits zero. So a change of one entry changes its group and no other one,
  * and what is added or removed few. Throws `DecodeError` when `bytes` are no manifest.
  */
-export function groupManifest(bytes: Uint8Array, shift: number, blake3: Blake3): ManifestGroups {
+export function groupManifest(bytes: Uint8Array, shift: number): ManifestGroups {
   const least = 2 ** shift;
   const starts: number[] = [];
   const prints: number[] = [];
@@ -53,30 +53,51 @@ export function groupManifest(bytes: Uint8Array, shift: number, blake3: Blake3):
   let behind = 0;
   const close = (end: number): void => {
     starts.push(from);
-    prints.push(fingerprintAt(blake3.hash(bytes.subarray(from, end)), 0));
+    prints.push(fingerprintOf(bytes, from, end));
     entries = 0;
   };
   eachEntry(bytes, (start, pathStart, pathEnd, end) => {
     if (entries++ === 0) from = start;
     behind = end;
     if (entries < least) return;
-    let hash = FNV_OFFSET;
-    for (let i = pathStart; i < pathEnd; i++) hash = Math.imul(hash ^ bytes[i], FNV_PRIME);
-    hash = Math.imul(hash ^ (hash >>> 16), SPREAD);
-    if (hash >>> (32 - shift) === 0) close(end);
+    if (hashOf(bytes, pathStart, pathEnd) >>> (32 - shift) === 0) close(end);
   });
   if (entries > 0) close(behind);
   starts.push(behind);
   return { shift, starts, prints };
 }
 
+/** FNV-1a, its bits spread; a signed number of 32 bits. */
+function hashOf(bytes: Uint8Array, from: number, to: number): number {
+  let hash = FNV_OFFSET;
+  for (let i = from; i < to; i++) hash = Math.imul(hash ^ bytes[i], FNV_PRIME);
+  return Math.imul(hash ^ (hash >>> 16), SPREAD_1);
+}
+
+/**
+ * Fingerprint of bytes: the hash of FNV-1a, and 16 bits of the same with another multiplier, above it. Two that are
+ * equal by chance, or because somebody wanted it, cost a second request: the manifest made of them has another address.
+ * That is worth a quarter of the time that BLAKE3 takes for pieces as short as these.
+ */
+function fingerprintOf(bytes: Uint8Array, from: number, to: number): number {
+  let low = FNV_OFFSET;
+  let high = FNV_OFFSET;
+  for (let i = from; i < to; i++) {
+    low = Math.imul(low ^ bytes[i], FNV_PRIME);
+    high = Math.imul(high ^ bytes[i], SPREAD_2);
+  }
+  low = Math.imul(low ^ (low >>> 16), SPREAD_1);
+  high = Math.imul(high ^ (high >>> 16), SPREAD_1);
+  return (high >>> 16) * 2 ** 32 + (low >>> 0);
+}
+
 /**
  * The groups of a manifest that another one is to be asked for by: as few entries in each as the number of fingerprints
  * in a request allows. `undefined` when there is nothing to name. Throws `DecodeError` when `bytes` are no manifest.
  */
-export function groupsToOffer(bytes: Uint8Array, blake3: Blake3): ManifestGroups | undefined {
+export function groupsToOffer(bytes: Uint8Array): ManifestGroups | undefined {
   for (let shift = FIRST_SHIFT; shift <= MAX_GROUP_SHIFT; shift++) {
-    const groups = groupManifest(bytes, shift, blake3);
+    const groups = groupManifest(bytes, shift);
     if (groups.prints.length === 0) return undefined;
     if (groups.prints.length <= MAX_FINGERPRINTS) return groups;
   }

@@ -7,7 +7,15 @@
 
 import { MAX_STORED_BLOB } from "../blob/store.ts";
 import { HawserError, LimitExceededError, ManifestError, UnsupportedError } from "../errors.ts";
-import { type BlobRef, CHUNK_SIZE, chunksOf, decodeBlobRef, MAX_BLOB_SIZE } from "../wire/blob_ref.ts";
+import {
+  type BlobRef,
+  CHUNK_SIZE,
+  type ChunkRef,
+  chunksOf,
+  decodeBlobRef,
+  MAX_BLOB_SIZE,
+  smallChunkOf,
+} from "../wire/blob_ref.ts";
 import { equalBytes, fromHex } from "../wire/bytes.ts";
 import type { DirEntry, FileEntry } from "../wire/dir_manifest.ts";
 import type { OutlineEntry } from "../wire/dir_outline.ts";
@@ -98,8 +106,19 @@ export function* manifestFiles(entries: readonly DirEntry[], rules: FileRules): 
   const list = new FileList(rules);
   yield* sliced(entries, (entry) => {
     if (entry.kind !== "file") return;
+    const { path, mode, blob } = entry;
+    const small = smallChunkOf(blob);
+    // An empty one is looked at more closely.
+    if (small !== undefined && small.size > 0) {
+      list.add(path, mode, small.size, (file) => addChunk(list.chunks, small, file, 0, path));
+      return;
+    }
     const ref = contentOf(entry);
-    list.add(entry.path, entry.mode, ref.size, (file) => addChunks(list.chunks, ref, file, entry.path));
+    list.add(path, mode, ref.size, (file) => {
+      for (const [ordinal, chunk] of chunksOf(ref).entries()) {
+        addChunk(list.chunks, chunk, file, ordinal, path);
+      }
+    });
   });
   return list.finish();
 }
@@ -133,33 +152,30 @@ export function* outlineFiles(entries: readonly OutlineEntry[], rules: FileRules
   return list.finish();
 }
 
-function addChunks(chunks: ChunkTable, ref: BlobRef, file: number, path: string): void {
-  for (const [ordinal, chunk] of chunksOf(ref).entries()) {
-    if (chunk.size > MAX_STORED_BLOB) {
-      const message = `Check manifest: entry ${JSON.stringify(path)} has a chunk of ${chunk.size} bytes, ` +
-        `wanted at most ${MAX_STORED_BLOB}`;
-      throw new LimitExceededError(message, "chunk size", chunk.size, MAX_STORED_BLOB);
-    }
-    if (chunks.add(chunk.hash, chunk.size, file, ordinal) === undefined) {
-      throw new ManifestError(
-        `Check manifest: entry ${
-          JSON.stringify(path)
-        } declares another size for a chunk than an entry before`,
-      );
-    }
+function addChunk(chunks: ChunkTable, chunk: ChunkRef, file: number, ordinal: number, path: string): void {
+  const { hash, size } = chunk;
+  if (size > MAX_STORED_BLOB) {
+    const message = `Check manifest: entry ${JSON.stringify(path)} has a chunk of ${size} bytes, ` +
+      `wanted at most ${MAX_STORED_BLOB}`;
+    throw new LimitExceededError(message, "chunk size", size, MAX_STORED_BLOB);
   }
+  if (chunks.add(hash, size, file, ordinal) !== undefined) return;
+  throw new ManifestError(
+    `Check manifest: entry ${JSON.stringify(path)} declares another size for a chunk than an entry before`,
+  );
 }
 
 /** The reference of a file's content, of a kind that can be fetched. */
 function contentOf(entry: FileEntry): BlobRef {
-  const name = JSON.stringify(entry.path);
   let ref: BlobRef | undefined;
   try {
     ref = decodeBlobRef(entry.blob);
   } catch (cause) {
     if (!(cause instanceof HawserError)) throw cause;
+    const name = JSON.stringify(entry.path);
     throw new ManifestError(`Check manifest: entry ${name} has a malformed blob reference`, { cause });
   }
+  const name = JSON.stringify(entry.path);
   if (ref === undefined) throw new ManifestError(`Check manifest: entry ${name} has no blob reference`);
   if (ref.kind === "tree" || (ref.kind === "manifest" && ref.encoding.kind !== "replicated")) {
     const what = ref.kind === "tree" ? "a tree reference" : "erasure coding";

@@ -137,6 +137,26 @@ export function decodeBlobRef(bytes: Uint8Array): BlobRef | undefined {
   }
 }
 
+/**
+ * The chunk of an encoded small reference whose URI is ASCII, for those who read thousands: the hash is a view.
+ * `undefined` for everything else, which {@linkcode decodeBlobRef} tells apart.
+ */
+export function smallChunkOf(bytes: Uint8Array): ChunkRef | undefined {
+  if (bytes.length < HEAD_LENGTH + SMALL_FIXED_LENGTH || bytes[MAGIC.length] !== VERSION_SMALL) {
+    return undefined;
+  }
+  for (let i = 0; i < MAGIC.length; i++) if (bytes[i] !== MAGIC[i]) return undefined;
+  let size = 0;
+  for (let i = HEAD_LENGTH + SMALL_FIXED_LENGTH - 1; i >= HEAD_LENGTH + HASH_LENGTH; i--) {
+    size = size * 0x100 + bytes[i];
+  }
+  if (size > MAX_BLOB_SIZE) return undefined;
+  for (let i = HEAD_LENGTH + SMALL_FIXED_LENGTH; i < bytes.length; i++) {
+    if (bytes[i] >= 0x80) return undefined;
+  }
+  return { hash: bytes.subarray(HEAD_LENGTH, HEAD_LENGTH + HASH_LENGTH), size };
+}
+
 function decodeSmall(body: Uint8Array): SmallRef {
   if (body.length < SMALL_FIXED_LENGTH) {
     throw malformed(

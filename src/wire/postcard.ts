@@ -32,6 +32,10 @@ export class PostcardWriter {
   /** An unsigned varint of up to 53 bits from a number, or up to 64 bits from a bigint. */
   varint(value: number | bigint): this {
     this.#reserve(10);
+    if (value < 0x80 && typeof value === "number") {
+      this.#buffer[this.#length++] = value;
+      return this;
+    }
     if (typeof value === "bigint") {
       while (value >= 0x80n) {
         this.#buffer[this.#length++] = Number(value & 0x7fn) | 0x80;
@@ -62,6 +66,24 @@ export class PostcardWriter {
 
   /** A string: varint byte length, then UTF-8. */
   string(text: string): this {
+    const { length } = text;
+    if (length < 0x80) {
+      // Most are short and ASCII: in place, without an array for each.
+      this.#reserve(1 + length);
+      const buffer = this.#buffer;
+      const at = this.#length + 1;
+      let i = 0;
+      for (; i < length; i++) {
+        const unit = text.charCodeAt(i);
+        if (unit >= 0x80) break;
+        buffer[at + i] = unit;
+      }
+      if (i === length) {
+        buffer[at - 1] = length;
+        this.#length = at + length;
+        return this;
+      }
+    }
     return this.bytes(encodeUtf8(text));
   }
 

@@ -58,7 +58,7 @@ function requestOf(bytes: Uint8Array, base = old): DeltaRequest {
 }
 
 function messageOf(hashes: readonly Uint8Array[], base = old): RequestDeltaMessage {
-  const { shift, prints } = groupsToOffer(base, blake3)!;
+  const { shift, prints } = groupsToOffer(base)!;
   return { kind: "request-delta", hashes, shift, fingerprints: encodeFingerprints(prints) };
 }
 
@@ -205,7 +205,7 @@ Deno.test(
       ) {
         raw.send(message);
       }
-      const groups = groupsToOffer(old, blake3)!;
+      const groups = groupsToOffer(old)!;
       for (const expected of ["delta", "found", "delta"]) {
         const answer = await raw.header();
         assert.equal(answer.kind, expected);
@@ -226,7 +226,7 @@ Deno.test(
   async () => {
     const holder = await startHolder(await storeOf([manifest]));
     const { hash } = chunksOf(manifest)[0];
-    const { prints, shift } = groupManifest(manifest, 2, blake3);
+    const { prints, shift } = groupManifest(manifest, 2);
     const kinds: [string, number[]][] = [
       ["none", []],
       ["the same one", Array(30_000).fill(prints[3])],

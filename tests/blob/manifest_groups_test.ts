@@ -32,12 +32,12 @@ function tree(files: number, version: (index: number) => number = () => 0): DirE
 
 /** The difference of one manifest from another, as it goes over the wire. */
 function difference(from: Uint8Array, to: Uint8Array, shift: number): Uint8Array {
-  const fingerprints = encodeFingerprints(groupManifest(from, shift, blake3).prints);
-  return deltaTo(to, groupManifest(to, shift, blake3), fingerprints, Infinity)!;
+  const fingerprints = encodeFingerprints(groupManifest(from, shift).prints);
+  return deltaTo(to, groupManifest(to, shift), fingerprints, Infinity)!;
 }
 
 function rebuilt(from: Uint8Array, to: Uint8Array, shift: number): Uint8Array {
-  return applyDelta(from, groupManifest(from, shift, blake3), difference(from, to, shift), to.length);
+  return applyDelta(from, groupManifest(from, shift), difference(from, to, shift), to.length);
 }
 
 /** A tree before and after edits of any kind. */
@@ -73,9 +73,9 @@ Deno.test("manifest delta: bytes behind the last entry come along", () => {
 Deno.test("manifest delta: one file in a hundred costs a fraction of the manifest", () => {
   const before = encodeDirManifest(tree(5000));
   const after = encodeDirManifest(tree(5000, (i) => i % 100 === 0 ? 1 : 0));
-  const groups = groupsToOffer(before, blake3)!;
+  const groups = groupsToOffer(before)!;
   const fingerprints = encodeFingerprints(groups.prints);
-  const delta = deltaTo(after, groupManifest(after, groups.shift, blake3), fingerprints, after.length / 10)!;
+  const delta = deltaTo(after, groupManifest(after, groups.shift), fingerprints, after.length / 10)!;
   assert.ok(fingerprints.length + delta.length < packBytes([after]).length / 6);
   assert.deepEqual(applyDelta(before, groups, delta, after.length), after);
   // And none at all the header only.
@@ -84,8 +84,8 @@ Deno.test("manifest delta: one file in a hundred costs a fraction of the manifes
 
 Deno.test("manifest delta: too much that comes along is no difference", () => {
   const [before, after] = [encodeDirManifest(tree(100)), encodeDirManifest(tree(100, () => 1))];
-  const groups = groupManifest(after, 2, blake3);
-  const fingerprints = encodeFingerprints(groupManifest(before, 2, blake3).prints);
+  const groups = groupManifest(after, 2);
+  const fingerprints = encodeFingerprints(groupManifest(before, 2).prints);
   assert.equal(deltaTo(after, groups, fingerprints, after.length - 1), undefined);
   assert.notEqual(deltaTo(after, groups, fingerprints, after.length), undefined);
   const half = encodeFingerprints(groups.prints.slice(0, groups.prints.length / 2));
@@ -94,8 +94,8 @@ Deno.test("manifest delta: too much that comes along is no difference", () => {
 
 Deno.test("manifest groups: a change of one entry changes its group only", () => {
   const shift = 2;
-  const before = groupManifest(encodeDirManifest(tree(2000)), shift, blake3);
-  const after = groupManifest(encodeDirManifest(tree(2000, (i) => i === 777 ? 1 : 0)), shift, blake3);
+  const before = groupManifest(encodeDirManifest(tree(2000)), shift);
+  const after = groupManifest(encodeDirManifest(tree(2000, (i) => i === 777 ? 1 : 0)), shift);
   const known = new Set(before.prints);
   assert.equal(after.prints.filter((print) => !known.has(print)).length, 1);
   const mean = 2000 / before.prints.length;
@@ -107,10 +107,10 @@ Deno.test("manifest groups: as many entries in each as the number of fingerprint
     encodeDirManifest(
       Array.from({ length: count }, (_, i): DirEntry => ({ kind: "dir", path: `${i}`, mode: 0 })),
     );
-  assert.equal(groupsToOffer(dirs(100), blake3)!.shift, 2);
-  const many = groupsToOffer(dirs(10 * MAX_FINGERPRINTS), blake3)!;
+  assert.equal(groupsToOffer(dirs(100))!.shift, 2);
+  const many = groupsToOffer(dirs(10 * MAX_FINGERPRINTS))!;
   assert.ok(many.shift > 2 && many.prints.length <= MAX_FINGERPRINTS);
-  assert.equal(groupsToOffer(dirs(0), blake3), undefined);
+  assert.equal(groupsToOffer(dirs(0)), undefined);
 });
 
 Deno.test("manifest entries: found where decoding finds them, truncation refused", () => {
@@ -150,7 +150,7 @@ Deno.test("manifest delta: fingerprints keep their 48 bits", () => {
 
 Deno.test("manifest delta: a hostile one is refused before it costs anything", () => {
   const base = encodeDirManifest(tree(100));
-  const groups = groupManifest(base, 2, blake3);
+  const groups = groupManifest(base, 2);
   const count = groups.prints.length;
   const length = 10_000;
   const literal = packBytes([new Uint8Array(10)]);
@@ -182,4 +182,16 @@ Deno.test("manifest delta: a hostile one is refused before it costs anything", (
       assert.ok(error instanceof DecodeError);
     }
   }));
+});
+
+Deno.test("manifest groups: those of the format's description", () => {
+  // Computed by another program from formats.md 3.4.
+  const entries = Array.from({ length: 12 }, (_, i): DirEntry => (
+    { kind: "dir", path: `dir ${i}`, mode: 0o40755 }
+  ));
+  assert.deepEqual(groupManifest(encodeDirManifest(entries), 1), {
+    shift: 1,
+    starts: [2, 22, 52, 72, 102, 124],
+    prints: [0x32e01d28ae0, 0xd83da9367f57, 0xe40bfb6f41a2, 0xf0aeecc3a211, 0x251595da820b],
+  });
 });

@@ -11,7 +11,6 @@ import fc from "fast-check";
 import { applyDelta, deltaTo, groupManifest } from "../../src/blob/manifest_groups.ts";
 import { packBlob, unpackBlob } from "../../src/blob/packed_blob.ts";
 import { packOutline, unpackOutline } from "../../src/directory/packed_outline.ts";
-import { nobleBlake3 } from "../../src/crypto/blake3.ts";
 import { DecodeError, LimitExceededError, UnsupportedVersionError } from "../../src/errors.ts";
 import { frameMessage, MessageReader } from "../../src/mesh/messages.ts";
 import { PRIORITIES } from "../../src/transport/config.ts";
@@ -274,8 +273,7 @@ const packedOutlines = fc.array(outlineEntries, { maxLength: 20 }).map((list) =>
 const baseManifest = encodeDirManifest(
   Array.from({ length: 40 }, (_, i): DirEntry => ({ kind: "dir", path: `dir ${i}`, mode: i })),
 );
-const noble = nobleBlake3();
-const baseGroups = groupManifest(baseManifest, 1, noble);
+const baseGroups = groupManifest(baseManifest, 1);
 
 /** Differences from it, each behind the two bytes of the length that it makes. */
 const manifestDeltas = fc.array(fc.tuple(fc.nat(39), entries), { minLength: 1, maxLength: 10 }).map(
@@ -283,7 +281,7 @@ const manifestDeltas = fc.array(fc.tuple(fc.nat(39), entries), { minLength: 1, m
     const list = [...decodeDirManifest(baseManifest).entries];
     for (const [at, entry] of edits) list[at] = entry;
     const manifest = encodeDirManifest(list);
-    const groups = groupManifest(manifest, 1, noble);
+    const groups = groupManifest(manifest, 1);
     const delta = deltaTo(manifest, groups, encodeFingerprints(baseGroups.prints), Infinity)!;
     return concatBytes([new Uint8Array([manifest.length & 0xff, manifest.length >> 8]), delta]);
   },
