@@ -111,20 +111,23 @@ export function blake3Kernel(): Uint8Array<ArrayBuffer> {
     write.loop(() => {
       loadMessage(write, pointers, message, spare);
       startState();
-      let order = message;
-      for (let round = 0; round < ROUNDS; round++) {
-        for (let i = 0; i < QUARTERS.length; i += 2) {
-          mix(
-            write,
-            [i, i + 1].map((q) => ({
-              state: QUARTERS[q].map((word) => state[word]),
-              message: [order[2 * q], order[2 * q + 1]],
-              spare: spare[q - i],
-            })),
-          );
-        }
-        const previous = order;
-        order = PERMUTATION.map((from) => previous[from]);
+      const begin = write.position;
+      for (let i = 0; i < QUARTERS.length; i += 2) {
+        mix(
+          write,
+          [i, i + 1].map((q) => ({
+            state: QUARTERS[q].map((word) => state[word]),
+            message: [message[2 * q], message[2 * q + 1]],
+            spare: spare[q - i],
+          })),
+        );
+      }
+      const end = write.position;
+      // The other rounds differ in the order of the words only.
+      let order = PERMUTATION;
+      for (let round = 1; round < ROUNDS; round++) {
+        write.copy(begin, end, new Map(order.map((from, i) => [message[i], message[from]])));
+        order = PERMUTATION.map((from) => order[from]);
       }
       // A lane whose input has ended keeps its chaining value.
       write.get(table).vectorLoad(TABLE.blocks).get(number).do("vectorGreater").set(spare[0]);

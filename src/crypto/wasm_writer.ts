@@ -48,6 +48,8 @@ export class FunctionWriter {
   /** Written by index: kernels are thousands of instructions, and programs wait for them when they start. */
   #code = new Uint8Array(16 * 1024);
   #length = 0;
+  /** Where in the code the numbers of locals are. */
+  readonly #places: number[] = [];
   readonly #parameters: number;
   readonly #types: number[] = [];
 
@@ -73,18 +75,18 @@ export class FunctionWriter {
 
   /** Pushes the values of locals. */
   get(...locals: readonly Local[]): this {
-    for (const local of locals) this.#byte(0x20).#unsigned(local);
+    for (const local of locals) this.#access(0x20, local);
     return this;
   }
 
   /** Pops a value into a local. */
   set(local: Local): this {
-    return this.#byte(0x21).#unsigned(local);
+    return this.#access(0x21, local);
   }
 
   /** Puts the topmost value into a local and leaves it. */
   tee(local: Local): this {
-    return this.#byte(0x22).#unsigned(local);
+    return this.#access(0x22, local);
   }
 
   /** Pushes a 32-bit integer. */
@@ -170,6 +172,34 @@ export class FunctionWriter {
     return this.#byte(0x0b);
   }
 
+  /** Where the next instruction will be. */
+  get position(): number {
+    return this.#length;
+  }
+
+  /**
+   * Writes what stands from `begin` to `end` once more, with other locals where `renamed` names others: many times as
+   * fast as to write it anew.
+   */
+  copy(begin: number, end: number, renamed: ReadonlyMap<Local, Local>): void {
+    const moved = this.#length - begin;
+    while (this.#length + end - begin > this.#code.length) this.#grow();
+    this.#code.copyWithin(this.#length, begin, end);
+    this.#length += end - begin;
+    for (const place of this.#places.filter((place) => place >= begin && place < end)) {
+      const local = this.#code[place];
+      this.#code[place + moved] = renamed.get(local) ?? local;
+      this.#places.push(place + moved);
+    }
+  }
+
+  /** An instruction with a local, of which there are fewer than 128. */
+  #access(instruction: number, local: Local): this {
+    this.#byte(instruction).#byte(local);
+    this.#places.push(this.#length - 1);
+    return this;
+  }
+
   /** The module: it imports `env.memory` and exports the function as `run`. */
   module(): Uint8Array<ArrayBuffer> {
     const locals = [...unsigned(this.#types.length), ...this.#types.flatMap((type) => [1, type])];
@@ -192,13 +222,15 @@ export class FunctionWriter {
   }
 
   #byte(byte: number): this {
-    if (this.#length === this.#code.length) {
-      const longer = new Uint8Array(2 * this.#length);
-      longer.set(this.#code);
-      this.#code = longer;
-    }
+    if (this.#length === this.#code.length) this.#grow();
     this.#code[this.#length++] = byte;
     return this;
+  }
+
+  #grow(): void {
+    const longer = new Uint8Array(2 * this.#code.length);
+    longer.set(this.#code);
+    this.#code = longer;
   }
 
   #unsigned(value: number): this {
