@@ -12,6 +12,7 @@ import type { LocalTree } from "./local_tree.ts";
 import type { WorkPacer } from "./pacer.ts";
 import { comparePaths } from "./path_rules.ts";
 import type { ManifestPlan, PlannedFile } from "./plan.ts";
+import { HASH_LENGTH } from "./tree_hashes.ts";
 import type { WalkRecord } from "./walk.ts";
 
 const MODE_BITS = 0o7777;
@@ -53,7 +54,7 @@ export interface TreeVerdict {
   readonly useless: ReadonlySet<WalkRecord>;
 }
 
-/** Reads and hashes every file that may be what the plan wants at its path, once. */
+/** Reads and hashes every file that may be what the plan wants at its path, once, unless it is known what it holds. */
 export async function verifyTree(
   plan: ManifestPlan,
   tree: LocalTree,
@@ -122,13 +123,17 @@ async function contentOf(
   blake3: Blake3,
   pacer: WorkPacer,
 ): Promise<"same" | "other" | "unknown"> {
+  const known = tree.known?.hashesOf(tree.records.get(file.path)!);
   for (let i = 0; i < file.chunkCount; i++) {
-    if (pacer.due) await pacer.pause();
     const chunk = file.firstChunk + i;
     const size = plan.chunks.sizeOf(chunk);
-    const bytes = reader.tryRead(`${tree.root}/${file.path}`, plan.chunks.offsetOf(chunk), size);
-    if (bytes === undefined) return "other";
-    const hash = blake3.hash(bytes);
+    let hash = known?.subarray(i * HASH_LENGTH, (i + 1) * HASH_LENGTH);
+    if (hash === undefined) {
+      if (pacer.due) await pacer.pause();
+      const bytes = reader.tryRead(`${tree.root}/${file.path}`, plan.chunks.offsetOf(chunk), size);
+      if (bytes === undefined) return "other";
+      hash = blake3.hash(bytes);
+    }
     if (equalBytes(hash, plan.chunks.hashOf(chunk))) continue;
     return file.chunkCount === 1 && plan.chunks.find(hash) === undefined ? "unknown" : "other";
   }

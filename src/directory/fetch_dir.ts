@@ -6,6 +6,7 @@
 
 import type { ChunkSource } from "../blob/source.ts";
 import { existsSync } from "../runtime/files.ts";
+import { yieldToEventLoop } from "../runtime/host.ts";
 import { resolve } from "../runtime/path.ts";
 import type { BlobRef } from "../wire/blob_ref.ts";
 import { requireRead, requireSymlinks } from "./access.ts";
@@ -13,7 +14,8 @@ import { verifyTree } from "./compare.ts";
 import { type Destination, resolveDestination, statOf } from "./destination.ts";
 import type { DirectoryOffer, OfferSource } from "./directory_offer.ts";
 import type { FetchDirOptions, FetchDirStats } from "./fetch_options.ts";
-import { openTarget } from "./fetch_target.ts";
+import { FetchMemory, fetchOptionsText } from "./fetch_memory.ts";
+import { openUnlessHere, UnchangedTarget } from "./fetch_target.ts";
 import { FetchWork } from "./fetch_work.ts";
 import { checkFreeSpace } from "./free_space.ts";
 import { INSTALL_CALLS, type InstallCalls, installTree } from "./install.ts";
@@ -21,6 +23,7 @@ import { type LocalTree, readLocalTree } from "./local_tree.ts";
 import { WorkPacer } from "./pacer.ts";
 import { openRoot } from "./scan.ts";
 import { keepSame, recover, releaseLeftovers, Staging } from "./staging.ts";
+import { TreeCache } from "./tree_cache.ts";
 
 const ACTION = "Fetch directory";
 
@@ -86,12 +89,26 @@ export async function fetchDirWith(
   // What is on this machine is looked at with all hashes known: it is not worth a fetch before they are.
   const stop = new AbortController();
   const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal]);
-  const opening = openTarget(source, from, { ...options, signal, live: isFresh });
+  const cache = await TreeCache.open(options.cache);
+  const memory = cache && new FetchMemory(cache, destination, options);
+  const reading = yieldToEventLoop().then(() =>
+    readOld(destination, pacer, options.verify ? undefined : cache)
+  );
+  // Nobody waits for the list of a tree that nothing is remembered of.
+  const here = cache && reading.then((old) => old?.hasOther ? undefined : old?.known);
+  here?.catch(() => {});
+  const optionsText = fetchOptionsText(options);
+  const opening = openUnlessHere(source, from, { ...options, signal, live: isFresh, here, optionsText });
   opening.catch(() => {});
   let served = false;
   try {
-    const old = await readOld(destination, pacer);
+    const old = await reading;
     const target = await opening;
+    if (target instanceof UnchangedTarget) {
+      served = true;
+      memory?.refresh(target.tree);
+      return target.stats();
+    }
     const plan = await target.check(options, pacer);
     const key = await target.key(plan);
     await keepSame(leftovers, key);
@@ -106,22 +123,27 @@ export async function fetchDirWith(
     if (verdict?.isSame) {
       served = true;
       const nothing = { fetchedBytes: 0, reusedBytes: plan.bytes, installed: false, resumed: false };
-      return { ...stats, ...nothing, ...await target.settled() };
+      const settled = await target.settled();
+      memory?.keep(plan, old!, settled);
+      return { ...stats, ...nothing, ...settled };
     }
     if (plan.links.length > 0) requireSymlinks(ACTION, plan.links.length);
     checkFreeSpace(ACTION, destination, plan.bytes);
     const staging = await Staging.create(destination, key);
     let installed = false;
+    let installedAt: number;
+    let result: FetchDirStats;
     try {
       // Known only now that there is a folder to try it in.
       if (staging.facts.foldsNames) await target.check({ ...options, foldNames: true }, pacer);
       const trees = old === undefined ? reuse : [old.root, ...reuse];
       const late = target.follow(plan);
-      const work = new FetchWork(source, plan, staging, options, pacer, calls, late, verdict);
+      const work = new FetchWork(source, plan, staging, options, pacer, calls, late, verdict, memory);
       const counts = await work.run(leftovers, old, trees).finally(() => served = true);
       const settled = await target.settled();
       options.signal?.throwIfAborted();
       const durable = options.durable ?? false;
+      installedAt = Date.now();
       const leftBehind = await installTree(destination, {
         tree: staging.tree,
         backup: staging.backup,
@@ -129,10 +151,12 @@ export async function fetchDirWith(
         calls,
       });
       installed = true;
-      return { ...stats, ...counts, ...settled, installed, ...(leftBehind && { leftBehind }) };
+      result = { ...stats, ...counts, ...settled, installed, ...(leftBehind && { leftBehind }) };
     } finally {
       await staging.remove(installed);
     }
+    memory?.install(plan, staging.facts, old, installedAt, result);
+    return result;
   } finally {
     stop.abort();
     opening.then((target) => target.close(), () => {});
@@ -141,9 +165,13 @@ export async function fetchDirWith(
 }
 
 /** The tree at the destination, links on the way resolved. */
-async function readOld(destination: Destination, pacer: WorkPacer): Promise<LocalTree | undefined> {
+async function readOld(
+  destination: Destination,
+  pacer: WorkPacer,
+  cache: TreeCache | undefined,
+): Promise<LocalTree | undefined> {
   if (statOf(ACTION, destination.path) === undefined) return undefined;
-  return await readLocalTree(ACTION, destination.path, pacer);
+  return await readLocalTree(ACTION, destination.path, pacer, cache);
 }
 
 /** Absolute path of a tree to reuse; what is not there is no error, for it is only an opportunity. */

@@ -53,6 +53,15 @@ export interface FetchDirOptions extends CompareDirOptions {
    * @default false
    */
   readonly durable?: boolean;
+  /**
+   * A folder in which trees are remembered: files that did not change since they were fetched or hashed last are not
+   * read again, and when the tree at the destination is still what an earlier fetch made of the same reference, not even
+   * the manifest is fetched (`content.md` 6). Made when it is not there; not used where it must not be read and written.
+   * @default none
+   */
+  readonly cache?: string;
+  /** Reads and hashes what is at the destination, and remembers that, whatever `cache` remembers. @default false */
+  readonly verify?: boolean;
 }
 
 /** What a fetch did. */

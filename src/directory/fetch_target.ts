@@ -14,7 +14,8 @@ import type { DirEntry } from "../wire/dir_manifest.ts";
 import type { OutlineEntry } from "../wire/dir_outline.ts";
 import type { DirectoryOffer, OfferSource } from "./directory_offer.ts";
 import type { KnownChunks } from "./fetch_jobs.ts";
-import type { ReadManifestOptions } from "./fetch_options.ts";
+import type { FetchDirStats, ReadManifestOptions } from "./fetch_options.ts";
+import type { KnownTree } from "./known_tree.ts";
 import { DEFAULT_MAX_MANIFEST_BYTES } from "./limits.ts";
 import { type FollowedOffer, OfferFollower } from "./offer_follower.ts";
 import { outlineKey, outlineOf } from "./outline_key.ts";
@@ -45,19 +46,78 @@ export interface OpenTargetOptions extends ReadManifestOptions {
   readonly live: boolean;
 }
 
+/** What is known of the destination. */
+export interface HereOptions {
+  /** Resolves with what is known of the tree there, once that was listed. */
+  readonly here: Promise<KnownTree | undefined> | undefined;
+  /** The options of the fetch, as text. */
+  readonly optionsText: string;
+}
+
 /** Finds out what is to be fetched. Offers are closed by whoever has the target, or here when there is none. */
 export async function openTarget(
   source: ChunkSource,
   from: BlobRef | DirectoryOffer | OfferSource,
   options: OpenTargetOptions,
 ): Promise<FetchTarget> {
-  if ("kind" in from) return await ManifestTarget.read(source, from, options);
+  return await openOrFind(source, from, options, () => undefined);
+}
+
+/**
+ * As {@linkcode openTarget}, but ends where it is known that the tree at the destination is what is to be fetched: then
+ * not even the manifest is.
+ */
+export async function openUnlessHere(
+  source: ChunkSource,
+  from: BlobRef | DirectoryOffer | OfferSource,
+  options: OpenTargetOptions & HereOptions,
+): Promise<FetchTarget | UnchangedTarget> {
+  return await openOrFind(source, from, options, async (ref) => {
+    const tree = await options.here;
+    const address = tree?.madeFrom(ref, options.optionsText);
+    return address && new UnchangedTarget({ ref, manifestBytes: address.manifestBytes }, tree!);
+  });
+}
+
+/** @param find looks for what the reference is of before its manifest is fetched. */
+async function openOrFind<T>(
+  source: ChunkSource,
+  from: BlobRef | DirectoryOffer | OfferSource,
+  options: OpenTargetOptions,
+  find: (ref: BlobRef) => Promise<T | undefined> | undefined,
+): Promise<FetchTarget | T> {
+  if ("kind" in from) return await find(from) ?? await ManifestTarget.read(source, from, options);
   const offers = "ask" in from ? from : undefined;
   const offer = "ask" in from ? await from.ask(options) : from;
   if (options.live && offer.outline !== undefined && isPlannable(offer.outline)) {
     return new OutlineTarget(offer, offer.outline, { ...options, source, offers });
   }
-  return await ManifestTarget.read(source, await referenceOf(offer, options), options);
+  const ref = await referenceOf(offer, options);
+  return await find(ref) ?? await ManifestTarget.read(source, ref, options);
+}
+
+/** A directory that is at the destination already, as is remembered: there is nothing to do. */
+export class UnchangedTarget {
+  /** @param found what it is. @param tree what is there. */
+  constructor(readonly found: FollowedOffer, readonly tree: KnownTree) {}
+
+  /** What the fetch did: nothing. */
+  stats(): FetchDirStats {
+    const stats = { files: 0, dirs: 0, symlinks: 0, bytes: 0 };
+    for (const { kind, size } of this.tree.records) {
+      if (kind === "dir") stats.dirs++;
+      else if (kind === "symlink") stats.symlinks++;
+      else {
+        stats.files++;
+        stats.bytes += size;
+      }
+    }
+    const nothing = { fetchedBytes: 0, installed: false, resumed: false, skipped: [] };
+    return { ...stats, ...nothing, reusedBytes: stats.bytes, ...this.found };
+  }
+
+  /** Does nothing. */
+  close(): void {}
 }
 
 /** The reference that an offer ends with. */

@@ -11,6 +11,7 @@ import type { TreeVerdict } from "./compare.ts";
 import { type KnownChunks, PlanFetch } from "./fetch_jobs.ts";
 import type { FetchDirOptions, FetchDirStats, FetchProgress } from "./fetch_options.ts";
 import { FileReader } from "./file_reader.ts";
+import type { FetchMemory } from "./fetch_memory.ts";
 import type { InstallCalls } from "./install.ts";
 import { type LocalTree, readLocalTree } from "./local_tree.ts";
 import type { WorkPacer } from "./pacer.ts";
@@ -28,8 +29,9 @@ export class FetchWork {
   readonly #builder: TreeBuilder;
 
   /**
-   * @param late tells which hashes of the plan are known, unless all are. @param verdict on the tree at the destination,
-   * if there is one.
+   * @param late tells which hashes of the plan are known, unless all are.
+   * @param verdict on the tree at the destination, if there is one.
+   * @param memory is told how the files look that are made.
    */
   constructor(
     readonly source: ChunkSource,
@@ -40,6 +42,7 @@ export class FetchWork {
     calls: InstallCalls,
     readonly late: KnownChunks | undefined,
     readonly verdict: TreeVerdict | undefined,
+    readonly memory: FetchMemory | undefined,
   ) {
     this.#progress = { files: 0, bytes: 0, totalFiles: plan.files.length, totalBytes: plan.bytes };
     // Where files are linked rather than made, putting the tree together is all that it would cost.
@@ -58,6 +61,7 @@ export class FetchWork {
         this.#progress.files++;
         options.onProgress?.(this.#progress satisfies FetchProgress);
       },
+      onLook: memory && ((file, look, isLinked) => memory.note(file, look, isLinked)),
     });
   }
 
@@ -77,7 +81,9 @@ export class FetchWork {
       const resumed = reuse.reusedBytes > linkedBytes;
       for (const root of trees) {
         if (this.#builder.isComplete) break;
-        const tree = root === old?.root ? old : await readLocalTree(ACTION, root, this.pacer);
+        const tree = root === old?.root
+          ? old
+          : await readLocalTree(ACTION, root, this.pacer, this.memory?.cache);
         await reuse.copyFrom(tree);
       }
       const { signal, maxInFlightBytes } = this.options;

@@ -13,7 +13,7 @@ import { hashFiles, partsOf } from "./hash_files.ts";
 import type { WorkPacer } from "./pacer.ts";
 import { hashOfPiece, identityOfPiece, partOfPiece } from "./piece_batch.ts";
 import { type TreeMemory, TRUST } from "./tree_cache_format.ts";
-import { TreeHashes } from "./tree_hashes.ts";
+import { HASH_LENGTH, TreeHashes } from "./tree_hashes.ts";
 import { isSettled, matchTree } from "./tree_match.ts";
 import type { WalkRecord } from "./walk.ts";
 
@@ -128,8 +128,19 @@ export async function hashTree(
       tellHashes();
     },
   });
-  const isRemembered = match !== undefined && match.isSameShape &&
-    equalBytes(hashes.bytes, memory!.hashes.bytes);
+  const isRemembered = match !== undefined && match.isSameShape && haveSameContent(hashes, memory!);
   const isNews = !isRemembered || !match.isUnchanged || !equalBytes(trust, memory!.trust);
   return { hashes, trust, known, isRemembered, isNews };
+}
+
+/** Whether the files of a tree hold what is remembered of one with the same entries. */
+function haveSameContent(hashes: TreeHashes, memory: TreeMemory): boolean {
+  if (equalBytes(hashes.bytes, memory.hashes.bytes)) return true;
+  return memory.records.every(({ kind }, entry) => {
+    if (kind !== "file") return true;
+    const then = memory.hashes.of(entry);
+    // The last is that of the whole.
+    const length = then.length - ((memory.trust[entry] & TRUST.chunksOnly) !== 0 ? HASH_LENGTH : 0);
+    return equalBytes(hashes.of(entry).subarray(0, length), then.subarray(0, length));
+  });
 }

@@ -15,6 +15,7 @@ import type { LocalTree } from "./local_tree.ts";
 import type { WorkPacer } from "./pacer.ts";
 import type { ManifestPlan, PlannedFile } from "./plan.ts";
 import { leftPlaces } from "./staged_dirs.ts";
+import { HASH_LENGTH } from "./tree_hashes.ts";
 import { SMALL_FILE, type TreeBuilder } from "./tree_builder.ts";
 import type { WalkRecord } from "./walk.ts";
 
@@ -102,8 +103,10 @@ export class LocalReuse {
   }
 
   async #copyFile(tree: LocalTree, record: WalkRecord): Promise<void> {
+    const known = tree.known?.hashesOf(record);
     // The reader tells when the file ends earlier than listed; later bytes are of no use.
     for (let offset = 0; offset < record.size; offset += CHUNK_SIZE) {
+      if (known !== undefined && !this.#isWanted(known, offset / CHUNK_SIZE)) continue;
       if (this.#pacer.due) await this.#pacer.pause();
       const length = Math.min(CHUNK_SIZE, record.size - offset);
       const bytes = this.#reader.tryRead(`${tree.root}/${record.path}`, offset, length);
@@ -113,6 +116,14 @@ export class LocalReuse {
       if (!this.#builder.isWritten(head)) this.reusedBytes += bytes.length;
       await this.#place(head, bytes);
     }
+  }
+
+  /** Whether a chunk is missing anywhere. @param hashes of the chunks of a file. */
+  #isWanted(hashes: Uint8Array, ordinal: number): boolean {
+    const hash = hashes.subarray(ordinal * HASH_LENGTH, (ordinal + 1) * HASH_LENGTH);
+    let chunk = this.#plan.chunks.find(hash);
+    while (chunk !== undefined && this.#builder.isWritten(chunk)) chunk = this.#plan.chunks.nextOf(chunk);
+    return chunk !== undefined;
   }
 
   /** Copies a chunk that is there to the other places that lack it. */

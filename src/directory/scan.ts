@@ -472,7 +472,7 @@ function entriesOf(records: readonly WalkRecord[], hashes: TreeHashes): DirEntry
 }
 
 /** The entry of what is no file. */
-function otherEntry({ kind, path, mode, target }: WalkRecord): DirEntry | undefined {
+export function otherEntry({ kind, path, mode, target }: WalkRecord): DirEntry | undefined {
   if (kind === "dir") return { kind, path, mode };
   return kind === "symlink" ? { kind, path, target } : undefined;
 }

@@ -54,6 +54,8 @@ export interface TreeBuilderOptions {
   readonly onBytes: (bytes: number) => void;
   /** Is told when a file is complete. */
   readonly onFile: () => void;
+  /** Is told how a complete file looks; its mode and its ctime may yet change. @default nobody looks */
+  readonly onLook?: (file: number, look: Look, isLinked: boolean) => void;
 }
 
 /** Makes directories, files and links of a plan. */
@@ -75,6 +77,8 @@ export class TreeBuilder {
   readonly #partial = new Map<number, number>();
   /** Larger files by number, the one used last at the end. */
   readonly #open = new Map<number, number>();
+  /** How the file looks that is being linked. */
+  #linkedAs: Look | undefined;
   #missingChunks: number;
   /** Whether links to files outside the tree can be made. */
   #canLink = true;
@@ -124,7 +128,7 @@ export class TreeBuilder {
     for (const [index, file] of this.#plan.files.entries()) {
       if (file.chunkCount > 0) continue;
       this.#makeWhole(index, new Uint8Array(0));
-      this.#options.onFile();
+      this.#completed(index);
       if (pacer.due) await pacer.pause();
     }
   }
@@ -161,7 +165,7 @@ export class TreeBuilder {
     const index = this.#plan.chunks.fileOf(chunk);
     if (--this.#missing[index] > 0) return;
     this.#close(index);
-    this.#options.onFile();
+    this.#completed(index);
   }
 
   /**
@@ -182,16 +186,19 @@ export class TreeBuilder {
     }
     try {
       // Only now, of the name that was made: whatever took the place of `from` meanwhile is found out.
-      if (!this.#isAsPlanned(file, lookAt(to), seen)) {
+      const look = lookAt(to);
+      if (!this.#isAsPlanned(file, look, seen)) {
         unlinkSync(to);
         return false;
       }
       if (this.#options.durable) syncFile(to);
+      this.#linkedAs = look;
     } catch (error) {
       throw this.#error(error, path);
     }
     this.#made[file] = 1;
     for (let chunk = firstChunk; chunk < firstChunk + chunkCount; chunk++) this.finishChunk(chunk);
+    this.#linkedAs = undefined;
     return true;
   }
 
@@ -267,6 +274,19 @@ export class TreeBuilder {
       throw this.#error(error, path);
     }
     this.#made[index] = 1;
+  }
+
+  #completed(index: number): void {
+    const { onLook } = this.#options;
+    if (onLook !== undefined) {
+      const { path } = this.#plan.files[index];
+      try {
+        onLook(index, this.#linkedAs ?? lookAt(this.pathOf(path)), this.#linkedAs !== undefined);
+      } catch (error) {
+        throw this.#error(error, path);
+      }
+    }
+    this.#options.onFile();
   }
 
   /** The mode to create a file with: its own if that sticks and lets us work, else one that is mended at the end. */

@@ -16,6 +16,7 @@ import {
   openSync,
   readdirSync,
   readSync,
+  realpathSync,
   renameSync,
   unlinkSync,
   utimesSync,
@@ -44,7 +45,7 @@ const PRIVATE_FOLDER = 0o700;
 
 /** Which tree is meant, and how it is listed. */
 export interface TreeName extends PathPatterns {
-  /** Absolute path of the directory, links resolved. */
+  /** Absolute path of the directory. */
   readonly root: string;
   /** The only name in it that counts. */
   readonly only?: string;
@@ -73,8 +74,8 @@ export class TreeCache {
 
   /** What is remembered of a tree. */
   load(name: TreeName): TreeMemory | undefined {
-    const key = keyOf(name);
     try {
+      const key = keyOf(name);
       const file = this.#read(this.#pathOf(key));
       return file && decodeTreeMemory(file, key, this.#blake3);
     } catch {
@@ -84,10 +85,11 @@ export class TreeCache {
 
   /** Remembers a tree in place of what was remembered of it. Two processes may do so at once: one of both counts. */
   save(name: TreeName, tree: Omit<TreeMemory, "key">): void {
-    const key = keyOf(name);
-    const path = this.#pathOf(key);
-    const temporary = `${path}.${toHex(crypto.getRandomValues(new Uint8Array(8)))}`;
+    let temporary: string | undefined;
     try {
+      const key = keyOf(name);
+      const path = this.#pathOf(key);
+      temporary = `${path}.${toHex(crypto.getRandomValues(new Uint8Array(8)))}`;
       const file = encodeTreeMemory({ ...tree, key }, this.#blake3);
       if (file.length > MAX_FILE_BYTES) return;
       mkdirSync(this.#folder, { recursive: true, mode: PRIVATE_FOLDER });
@@ -97,7 +99,7 @@ export class TreeCache {
       this.#bound();
     } catch {
       // A full disk, a folder that is a file, one of somebody else's: nothing is remembered, and nothing is lost.
-      remove(temporary);
+      if (temporary !== undefined) remove(temporary);
     }
   }
 
@@ -161,7 +163,7 @@ export class TreeCache {
 function keyOf({ root, only, include, exclude }: TreeName): string {
   return JSON.stringify([
     runtimeName().split(" ")[0],
-    root,
+    realpathSync(root),
     only ?? null,
     include ?? null,
     exclude?.length ? exclude : null,

@@ -27,6 +27,8 @@ export type Needed = "chunks" | "all";
 export interface TreeMatch {
   /** By entry of the tree as it is now: its number in the memory when what it holds is known, else -1. */
   readonly rows: Int32Array;
+  /** Files of which it is not known, but which have the size remembered: number of the entry, number in the memory. */
+  readonly sameSize: readonly (readonly [number, number])[];
   /** Whether it has the same entries, with the same kinds, sizes, modes and targets. */
   readonly isSameShape: boolean;
   /** Whether besides that every file holds what is remembered. */
@@ -37,6 +39,7 @@ export interface TreeMatch {
 export function matchTree(records: readonly WalkRecord[], memory: TreeMemory, needed: Needed): TreeMatch {
   const { records: known, trust } = memory;
   const rows = new Int32Array(records.length).fill(-1);
+  const sameSize: [number, number][] = [];
   let isSameShape = records.length === known.length;
   let isUnchanged = isSameShape;
   let row = 0;
@@ -54,11 +57,14 @@ export function matchTree(records: readonly WalkRecord[], memory: TreeMemory, ne
     if (!hasSameShape(record, old)) isSameShape = isUnchanged = false;
     if (record.kind === "file") {
       if (isTrusted(record, old, trust[row], needed)) rows[i] = row;
-      else isUnchanged = false;
+      else {
+        isUnchanged = false;
+        if (old.kind === "file" && old.size === record.size) sameSize.push([i, row]);
+      }
     }
     row++;
   }
-  return { rows, isSameShape, isUnchanged };
+  return { rows, sameSize, isSameShape, isUnchanged };
 }
 
 function hasSameShape(a: WalkRecord, b: WalkRecord): boolean {

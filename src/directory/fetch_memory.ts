@@ -1,0 +1,211 @@
+/**
+ * Remembers what a fetch made, or found to be there already, so that the next one need not read it (`content.md` 6).
+ *
+ * @module
+ */
+
+import { lstatSync } from "../runtime/files.ts";
+import { hostPlatform } from "../runtime/host.ts";
+import type { Look } from "../runtime/look.ts";
+import { type BlobRef, CHUNK_SIZE, encodeBlobRef } from "../wire/blob_ref.ts";
+import { equalBytes, toHex } from "../wire/bytes.ts";
+import type { Destination } from "./destination.ts";
+import type { FetchDirOptions } from "./fetch_options.ts";
+import type { FileSystemFacts } from "./staging.ts";
+import type { KnownTree } from "./known_tree.ts";
+import type { LocalTree } from "./local_tree.ts";
+import { sortByPath } from "./path_rules.ts";
+import type { ManifestPlan } from "./plan.ts";
+import type { TreeCache } from "./tree_cache.ts";
+import { type FetchedAddress, type TreeMemory, TRUST } from "./tree_cache_format.ts";
+import { TreeHashes } from "./tree_hashes.ts";
+import { isSettled } from "./tree_match.ts";
+import type { WalkRecord } from "./walk.ts";
+
+/** What clocks of file systems with fine time stamps may be coarse, milliseconds, and of others. */
+const FINE_TICK_MS = 20;
+const COARSE_TICK_MS = 2000;
+const MODE_BITS = 0o7777;
+const DIRECTORY = 0o040000;
+
+/** A directory as a fetch came to know it. */
+export interface FetchedDirectory {
+  /** Its reference. */
+  readonly ref: BlobRef;
+  /** Size of its manifest, bytes. */
+  readonly manifestBytes: number;
+}
+
+/** The options that decide what a fetch makes of a manifest, or whether it refuses it, as text. */
+export function fetchOptionsText(options: FetchDirOptions): string {
+  const { symlinks = "inside", specialModes = false } = options;
+  const limits = [options.maxEntries, options.maxManifestBytes, options.maxDepth, options.maxBytes];
+  return JSON.stringify([symlinks, specialModes, ...limits.map((limit) => limit ?? null)]);
+}
+
+/** What is to be remembered of one fetch. */
+export class FetchMemory {
+  /** Where it is remembered. */
+  readonly cache: TreeCache;
+  readonly #destination: Destination;
+  readonly #options: FetchDirOptions;
+  /** A moment before anything was listed. */
+  readonly #since = Date.now();
+  /** By file of the plan: how it looked when it was complete. */
+  readonly #looks: (Look | undefined)[] = [];
+  /** Those of them that were there before. */
+  readonly #linked = new Set<number>();
+
+  /** @param cache where it is remembered. @param destination of the fetch. @param options of the fetch. */
+  constructor(cache: TreeCache, destination: Destination, options: FetchDirOptions) {
+    this.cache = cache;
+    this.#destination = destination;
+    this.#options = options;
+  }
+
+  /** Notes how a file of the new tree looks, now that it is complete. @param isLinked whether it is one of the old tree. */
+  note(file: number, look: Look, isLinked: boolean): void {
+    this.#looks[file] = look;
+    if (isLinked) this.#linked.add(file);
+  }
+
+  /** Remembers an old tree that was found to be what the plan wants. */
+  keep(plan: ManifestPlan, { records: byPath, known }: LocalTree, from: FetchedDirectory): void {
+    const records = known === undefined ? sortByPath([...byPath.values()]) : known.records;
+    const hashes = new PlannedHashes(plan, records);
+    for (const [entry, record] of records.entries()) {
+      if (record.kind === "file") this.#takeOld(hashes, entry, record, known, TRUST.sameCtime);
+    }
+    const scanned = known?.isUnchanged ? known.memory.scanned : undefined;
+    this.#save({ records, ...hashes.taken, scanned, fetched: this.#address(plan, from) });
+  }
+
+  /** Remembers that nothing changed, with what the tree looks like now. */
+  refresh(known: KnownTree): void {
+    const { records, memory } = known;
+    const trust = Uint8Array.from(records, (record, entry) => {
+      if (record.kind !== "file") return TRUST.none;
+      const isTrusted = !known.wasRead(record) || isSettled(record, this.#since);
+      return (isTrusted ? TRUST.sameCtime : TRUST.none) | (memory.trust[entry] & TRUST.chunksOnly);
+    });
+    if (known.hasRead || !equalBytes(trust, memory.trust)) this.#save({ ...memory, records, trust });
+  }
+
+  /**
+   * Remembers the new tree, in place by now and the old one removed.
+   *
+   * @param installedAt a moment before it was put there.
+   */
+  install(
+    plan: ManifestPlan,
+    facts: FileSystemFacts,
+    old: LocalTree | undefined,
+    installedAt: number,
+    from: FetchedDirectory,
+  ): void {
+    const parent = lstatSync(this.#destination.parent, { throwIfNoEntry: false });
+    if (parent === undefined) return;
+    // By the clock of the file system. Removing the staging folder was the last that was done to it.
+    const until = parent.mtimeMs;
+    const fileRecords = plan.files.map(({ path, mode }, file) => {
+      const look = this.#looks[file];
+      return look && recordOf(path, look, mode, until);
+    });
+    if (fileRecords.includes(undefined)) return;
+    const records = sortByPath([
+      ...dirRecords(plan, facts),
+      ...fileRecords as WalkRecord[],
+      ...linkRecords(plan),
+    ]);
+    const hashes = new PlannedHashes(plan, records);
+    for (const [entry, record] of records.entries()) {
+      if (record.kind !== "file") continue;
+      const before = this.#linked.has(hashes.fileAt(record.path)) ? old?.records.get(record.path) : undefined;
+      if (before !== undefined) this.#takeOld(hashes, entry, before, old?.known, TRUST.ctimeUntil);
+      else hashes.take(entry, isPast(record, installedAt) ? TRUST.ctimeUntil : TRUST.none);
+    }
+    this.#save({ records, ...hashes.taken, fetched: this.#address(plan, from) });
+  }
+
+  /** Takes the hashes of a file that was here before, and was found to be as planned. @param record how it looked then. */
+  #takeOld(
+    hashes: PlannedHashes,
+    entry: number,
+    record: WalkRecord,
+    known: KnownTree | undefined,
+    trust: number,
+  ): void {
+    const row = known?.find(record);
+    const isTrusted = row !== undefined && !known!.wasRead(record) || isSettled(record, this.#since);
+    if (row === undefined) hashes.take(entry, isTrusted ? trust : TRUST.none);
+    else hashes.takeKnown(entry, known!.memory, row, isTrusted ? trust : TRUST.none);
+  }
+
+  #address(plan: ManifestPlan, { ref, manifestBytes }: FetchedDirectory): FetchedAddress | undefined {
+    // Which links were left out is part of a fetch's result, and not remembered.
+    if (plan.skippedLinks.length > 0) return undefined;
+    return { ref: toHex(encodeBlobRef(ref)), manifestBytes, options: fetchOptionsText(this.#options) };
+  }
+
+  #save(tree: Parameters<TreeCache["save"]>[1]): void {
+    this.cache.save({ root: this.#destination.path }, tree);
+  }
+}
+
+/** Whether a file whose content came with its mtime would have another one if it changed after `moment`. */
+function isPast({ mtimeMs }: WalkRecord, moment: number): boolean {
+  const tick = mtimeMs % 1000 === 0 ? COARSE_TICK_MS : FINE_TICK_MS;
+  return mtimeMs < moment - tick;
+}
+
+/** Hashes of a tree that a plan describes, and what of them can be relied upon. */
+class PlannedHashes {
+  readonly taken: { readonly hashes: TreeHashes; readonly trust: Uint8Array };
+  readonly #files: ReadonlyMap<string, number>;
+
+  /** @param records the tree's entries, sorted. */
+  constructor(readonly plan: ManifestPlan, readonly records: readonly WalkRecord[]) {
+    this.taken = { hashes: new TreeHashes(records), trust: new Uint8Array(records.length) };
+    this.#files = new Map(plan.files.map(({ path }, file) => [path, file]));
+  }
+
+  /** Number of a file in the plan. */
+  fileAt(path: string): number {
+    return this.#files.get(path)!;
+  }
+
+  /** Takes a file's hashes from the plan, unless its chunks are not those that a scan would make of it. */
+  take(entry: number, trust: number): void {
+    const { files, chunks } = this.plan;
+    const { size, firstChunk, chunkCount } = files[this.fileAt(this.records[entry].path)];
+    if (chunkCount !== Math.ceil(size / CHUNK_SIZE)) return;
+    for (let i = 0; i < chunkCount; i++) this.taken.hashes.set(entry, i, chunks.hashOf(firstChunk + i));
+    this.taken.trust[entry] = trust | (chunkCount > 1 ? TRUST.chunksOnly : 0);
+  }
+
+  /** Takes them from what is remembered, where that of the whole file may be. */
+  takeKnown(entry: number, memory: TreeMemory, row: number, trust: number): void {
+    this.taken.hashes.copy(entry, memory.hashes, row);
+    this.taken.trust[entry] = trust | (memory.trust[row] & TRUST.chunksOnly);
+  }
+}
+
+const hasModes = (): boolean => hostPlatform() !== "windows";
+
+function recordOf(path: string, look: Look, mode: number | undefined, until: number): WalkRecord {
+  const { size, mtimeMs, ino, dev } = look;
+  const applied = !hasModes() ? 0 : mode === undefined ? look.mode : (look.mode & ~MODE_BITS) | mode;
+  return { path, kind: "file", mode: applied, size, mtimeMs, ctimeMs: until, ino, dev, target: "" };
+}
+
+function dirRecords({ dirs }: ManifestPlan, { dirMode }: FileSystemFacts): WalkRecord[] {
+  const nothing = { size: 0, mtimeMs: 0, ctimeMs: 0, ino: 0, dev: 0, target: "" };
+  return dirs.map(({ path, mode = dirMode }) => {
+    return { path, kind: "dir", mode: hasModes() ? DIRECTORY | mode : 0, ...nothing };
+  });
+}
+
+function linkRecords({ links }: ManifestPlan): WalkRecord[] {
+  const nothing = { mode: 0, size: 0, mtimeMs: 0, ctimeMs: 0, ino: 0, dev: 0 };
+  return links.map(({ path, target }) => ({ path, kind: "symlink", target, ...nothing }));
+}

@@ -1,0 +1,136 @@
+/**
+ * A listed tree beside what is remembered of it: what its files hold as far as that is known without reading them, and
+ * the reference it was fetched from, if it still is that tree (`content.md` 6).
+ *
+ * @module
+ */
+
+import { loadBlake3 } from "../crypto/blake3.ts";
+import { type BlobRef, CHUNK_SIZE, encodeBlobRef } from "../wire/blob_ref.ts";
+import { equalBytes, toHex } from "../wire/bytes.ts";
+import { type DirEntry, encodeDirManifest } from "../wire/dir_manifest.ts";
+import { FileReader } from "./file_reader.ts";
+import type { WorkPacer } from "./pacer.ts";
+import { otherEntry } from "./scan.ts";
+import { type TreeAddress, type TreeMemory, TRUST } from "./tree_cache_format.ts";
+import { HASH_LENGTH } from "./tree_hashes.ts";
+import { matchTree, type TreeMatch } from "./tree_match.ts";
+import type { WalkRecord } from "./walk.ts";
+
+/** What is known of a tree on this machine. */
+export class KnownTree {
+  /** Its entries, sorted by the UTF-8 bytes of their paths. */
+  readonly records: readonly WalkRecord[];
+  /** What is remembered of it. */
+  readonly memory: TreeMemory;
+  readonly #match: TreeMatch;
+  /** Number of files of which it is not known what they hold. */
+  #unknown: number;
+  /** Files of which it is known because they were read. */
+  readonly #read = new Set<WalkRecord>();
+  /** Files of which it is known what they hold, and their numbers in the memory. */
+  #rows: Map<WalkRecord, number> | undefined;
+
+  private constructor(records: readonly WalkRecord[], memory: TreeMemory) {
+    this.records = records;
+    this.memory = memory;
+    this.#match = matchTree(records, memory, "chunks");
+    this.#unknown =
+      records.filter(({ kind }, entry) => kind === "file" && this.#match.rows[entry] < 0).length;
+  }
+
+  /**
+   * Compares the entries of the tree at `root`, sorted by the UTF-8 bytes of their paths, with what is remembered. Files
+   * that it cannot be said of whether they changed are read and hashed: those that were changed just before they were
+   * remembered, and those that something was done to.
+   */
+  static async compare(
+    root: string,
+    records: readonly WalkRecord[],
+    memory: TreeMemory,
+    pacer: WorkPacer,
+  ): Promise<KnownTree> {
+    const tree = new KnownTree(records, memory);
+    if (tree.#unknown > 0) await tree.#confirm(root, pacer);
+    return tree;
+  }
+
+  /** Whether it is the tree that is remembered. */
+  get isUnchanged(): boolean {
+    return this.#match.isSameShape && this.#unknown === 0;
+  }
+
+  /** Whether any file had to be read. */
+  get hasRead(): boolean {
+    return this.#read.size > 0;
+  }
+
+  /** Whether a file was found to hold what is remembered of it by reading it. */
+  wasRead(record: WalkRecord): boolean {
+    return this.#read.has(record);
+  }
+
+  /** The hashes of a file's chunks, one after another; `undefined` when it has to be read. */
+  hashesOf(record: WalkRecord): Uint8Array | undefined {
+    const row = this.find(record);
+    if (row === undefined) return undefined;
+    return this.memory.hashes.of(row).subarray(0, Math.ceil(record.size / CHUNK_SIZE) * HASH_LENGTH);
+  }
+
+  /** What is remembered of a fetch of `ref` that made this very tree. @param options of the fetch, as text. */
+  madeFrom(ref: BlobRef, options: string): TreeAddress | undefined {
+    const { fetched } = this.memory;
+    if (fetched === undefined || fetched.options !== options || !this.isUnchanged) return undefined;
+    return fetched.ref === toHex(encodeBlobRef(ref)) ? fetched : undefined;
+  }
+
+  /**
+   * A manifest of the entries of which everything is known: likely to have much in common with that of a newer tree.
+   * Modes are those that the tree has here.
+   */
+  manifest(): Uint8Array {
+    const entries: DirEntry[] = [];
+    const { hashes, trust } = this.memory;
+    for (const [index, record] of this.records.entries()) {
+      const other = otherEntry(record);
+      if (other !== undefined) entries.push(other);
+      const row = this.#match.rows[index];
+      if (row < 0 || (trust[row] & TRUST.chunksOnly) !== 0) continue;
+      const { path, mode } = record;
+      entries.push({ kind: "file", path, mode, blob: encodeBlobRef(hashes.contentOf(row).ref) });
+    }
+    return encodeDirManifest(entries);
+  }
+
+  /** Number of a file in the memory; `undefined` when it is not known what it holds. */
+  find(record: WalkRecord): number | undefined {
+    return (this.#rows ??= this.#findable()).get(record);
+  }
+
+  async #confirm(root: string, pacer: WorkPacer): Promise<void> {
+    const { rows, sameSize } = this.#match;
+    const { hashes } = this.memory;
+    const blake3 = await loadBlake3();
+    const reader = new FileReader("Compare directory");
+    for (const [entry, row] of sameSize) {
+      const record = this.records[entry];
+      let offset = 0;
+      for (let index = hashes.firstOf(row); offset < record.size; index++, offset += CHUNK_SIZE) {
+        if (pacer.due) await pacer.pause();
+        const length = Math.min(CHUNK_SIZE, record.size - offset);
+        const bytes = reader.tryRead(`${root}/${record.path}`, offset, length);
+        if (bytes === undefined || !equalBytes(blake3.hash(bytes), hashes.at(index))) break;
+      }
+      if (offset < record.size) continue;
+      rows[entry] = row;
+      this.#unknown--;
+      this.#read.add(record);
+    }
+  }
+
+  #findable(): Map<WalkRecord, number> {
+    const rows = new Map<WalkRecord, number>();
+    for (const [index, row] of this.#match.rows.entries()) if (row >= 0) rows.set(this.records[index], row);
+    return rows;
+  }
+}
