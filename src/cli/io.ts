@@ -4,16 +4,8 @@
  * @module
  */
 
-import {
-  type EndSignal,
-  exitProcess,
-  type NetworkAddress,
-  networkAddresses,
-  onEndSignal,
-  standardError,
-  standardOutput,
-  type TextOutput,
-} from "../runtime/process.ts";
+import { exitProcess, networkAddresses, onEndSignal, standardError, standardOutput } from "#process";
+import type { EndSignal, NetworkAddress, TextOutput } from "../runtime/process.ts";
 
 /** The process around a command. */
 export interface CliIo {

@@ -13,7 +13,7 @@
  * @module
  */
 
-import { exitProcess, processArguments } from "../runtime/process.ts";
+import { exitProcess, processArguments } from "#process";
 import { processIo } from "./io.ts";
 import { main } from "./main.ts";
 

@@ -135,7 +135,16 @@ export class MeshNode implements AsyncDisposable {
   static async start(options: NodeOptions = {}): Promise<MeshNode> {
     const checked = checkNodeOptions(options);
     const [hostname] = await resolveHost(checked.listen.host);
-    const socket = await bindUdp(hostname, checked.listen.port);
+    return MeshNode.over(await bindUdp(hostname, checked.listen.port), options);
+  }
+
+  /**
+   * A node on a socket that is bound already, which is the node's to close from now on. Throws `InvalidArgumentError`.
+   *
+   * @internal
+   */
+  static over(socket: UdpSocket, options: NodeOptions): MeshNode {
+    const checked = checkNodeOptions(options);
     const receiveBuffer = options.transport?.receiveBuffer ?? socket.receiveBuffer;
     return new MeshNode({ ...checked, transport: { ...checked.transport, receiveBuffer } }, socket);
   }

@@ -18,6 +18,8 @@ import {
 
 /** Asked of the system; Linux grants up to `net.core.rmem_max`. */
 const WANTED_BUFFER = 4 * 1024 * 1024;
+/** Datagrams kept for a socket that has not been started. */
+const MAX_EARLY = 64;
 
 /**
  * Binds a socket. Throws `PermissionDeniedError` when the runtime does not allow it, `SocketError` when the system
@@ -69,6 +71,11 @@ class NodeUdpSocket extends PooledSends implements UdpSocket {
   readonly receiveBuffer: number;
   readonly address: UdpAddress;
   readonly #socket: Socket;
+  /** What arrived before the start: the runtime reads from the moment it has bound. */
+  #early: [Uint8Array, RemoteInfo][] = [];
+  readonly #onEarly = (message: Uint8Array, from: RemoteInfo) => {
+    if (this.#early.length < MAX_EARLY) this.#early.push([message, from]);
+  };
   #closed: Promise<void> | undefined;
 
   constructor(socket: Socket) {
@@ -77,12 +84,13 @@ class NodeUdpSocket extends PooledSends implements UdpSocket {
     const { address, port } = socket.address();
     this.address = { hostname: address, port };
     this.receiveBuffer = enlargeBuffers(socket);
+    socket.on("message", this.#onEarly);
   }
 
   start(handlers: UdpHandlers): void {
     this.handlers = handlers;
     this.#socket.on("error", (error) => handlers.onFailure(error));
-    this.#socket.on("message", (message: Uint8Array, { address, port }: RemoteInfo) => {
+    const onMessage = (message: Uint8Array, { address, port }: RemoteInfo) => {
       try {
         // Not as a Buffer, whose `slice` copies nothing.
         const datagram = new Uint8Array(message.buffer, message.byteOffset, message.byteLength);
@@ -92,7 +100,13 @@ class NodeUdpSocket extends PooledSends implements UdpSocket {
         // Deno swallows what a message handler throws.
         handlers.onFailure(error as Error);
       }
-    });
+    };
+    this.#socket.off("message", this.#onEarly);
+    this.#socket.on("message", onMessage);
+    const early = this.#early;
+    this.#early = [];
+    // Not within this call: the caller is not ready before it has returned.
+    if (early.length > 0) setImmediate(() => early.forEach(([message, from]) => onMessage(message, from)));
   }
 
   protected override transmit(buffer: Uint8Array, length: number, to: UdpAddress): void {

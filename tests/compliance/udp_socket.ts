@@ -124,6 +124,25 @@ export function udpSocketTests(name: string, bind: Bind, permissions: Deno.Permi
     });
   }
 
+  test("what arrives before the start is kept for it", async () => {
+    await using sockets = await pair(bind);
+    const { a, b, atA, atB } = sockets;
+    const late = await bind("127.0.0.1", 0);
+    await put(a, atA, numbered(7, 1200), late.address);
+    await put(a, atA, numbered(8, 1200), late.address);
+    await put(a, atA, numbered(9, 1200), b.address);
+    a.flush();
+    // By then the others are there, too.
+    await atB.until(() => atB.datagrams.length === 1);
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    const atLate = new Collector();
+    late.start(atLate);
+    await atLate.until(() => atLate.datagrams.length === 2 && atLate.unanswered === 0);
+    assert.deepEqual(numbersOf(atLate), [7, 8]);
+    await late.close();
+    assert.deepEqual(atLate.failures, []);
+  });
+
   test("many datagrams at once arrive whole, in order, each at its own", async () => {
     await using sockets = await pair(bind);
     const { a, b, atA, atB } = sockets;
