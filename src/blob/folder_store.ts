@@ -37,8 +37,9 @@ const GONE: Readonly<Record<string, string>> = {
 /** Options of {@linkcode FolderBlobStore}. */
 export interface FolderBlobStoreOptions {
   /**
-   * Bytes of small files, those added last, that are kept in memory until {@linkcode FolderBlobStore.forgetBytes}: who
-   * asks for a file soon after it was hashed gets it without its being opened again.
+   * Bytes of small files that are kept in memory until they were asked for, or until
+   * {@linkcode FolderBlobStore.forgetBytes}: who asks for files in the order in which they are added, soon after they
+   * were, gets them without their being opened again.
    * @default 0
    */
   readonly recentBytes?: number;

@@ -6,7 +6,7 @@
 
 import { FolderBlobStore } from "../blob/folder_store.ts";
 import type { BlobStore, SyncReadableStore } from "../blob/store.ts";
-import { yieldToEventLoop } from "../runtime/host.ts";
+import { callLater, yieldToEventLoop } from "../runtime/host.ts";
 import type { BlobRef } from "../wire/blob_ref.ts";
 import { OfferFeed } from "./offer_feed.ts";
 import {
@@ -20,8 +20,13 @@ import {
 import { storeSink } from "./share.ts";
 
 const ACTION = "Share directory";
-/** Small files kept while they are asked for by those who follow the reading: they are seldom further behind. 16 MiB. */
+/**
+ * Bytes of small files kept for those who follow the reading. It takes half the time of the fetching, so that whoever is
+ * there from the beginning falls behind by half of all bytes. 16 MiB.
+ */
 const RECENT_BYTES: number = 16 * 1024 * 1024;
+/** How long they are kept when everything was read, milliseconds: who comes later is no follower. */
+const RECENT_MS = 10_000;
 
 /** What was read in the end. */
 export interface OfferedContent {
@@ -46,6 +51,7 @@ export class FolderOffer implements AsyncDisposable {
    */
   readonly feed: OfferFeed;
   readonly #stop: AbortController;
+  #cancelForgetting: (() => void) | undefined;
 
   /**
    * Made by {@linkcode offerFolder}.
@@ -58,13 +64,15 @@ export class FolderOffer implements AsyncDisposable {
     this.feed = new OfferFeed();
     this.#stop = new AbortController();
     this.done = this.#read(read);
-    this.done.catch(() => {});
+    const onEnd = () => this.#cancelForgetting = callLater(() => store.forgetBytes(), RECENT_MS);
+    this.done.then(onEnd, () => store.forgetBytes());
   }
 
   /** Ends the reading, if it goes on, and closes the store. */
   async close(): Promise<void> {
     this.#stop.abort();
     await this.done.catch(() => {});
+    this.#cancelForgetting?.();
     await this.store.close();
   }
 

@@ -5,6 +5,7 @@
  */
 
 import process from "node:process";
+import { clearTimeout as clearTimer, setTimeout as setTimer } from "node:timers";
 import { permissions } from "#permissions";
 
 /** The families of systems whose file names follow different rules. */
@@ -30,6 +31,13 @@ export function workingDirectory(): string {
 /** The user's number; `undefined` where there is none, or it may not be asked for. */
 export function processUser(): number | undefined {
   return permissions.mayReadUser() ? process.getuid?.() : undefined;
+}
+
+/** Calls `work` after `ms` milliseconds, if the process has other reasons to live that long. Returns what prevents it. */
+export function callLater(work: () => void, ms: number): () => void {
+  const timer = setTimer(work, ms);
+  timer.unref();
+  return () => clearTimer(timer);
 }
 
 /** Lets timers, sockets and abort signals have their turn. Cheaper than a timer: it does not wait for a tick. */

@@ -2,21 +2,42 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { RecentBytes } from "../../src/blob/recent_bytes.ts";
 
-Deno.test("recent bytes: what is given is what was added, and the last half of the ring is always there", () => {
-  const sizes = fc.array(fc.integer({ min: 0, max: 40 }), { minLength: 1, maxLength: 80 });
-  fc.assert(fc.property(sizes, (sizes) => {
-    const recent = new RecentBytes(100);
+const SIZE = 100;
+
+Deno.test("recent bytes: what is given is what was added; what nobody asked for is never overwritten", () => {
+  const step = fc.oneof(
+    fc.record({ kind: fc.constant("add" as const), value: fc.integer({ min: 0, max: 40 }) }),
+    fc.record({ kind: fc.constant("ask" as const), value: fc.nat(100) }),
+  );
+  fc.assert(fc.property(fc.array(step, { maxLength: 100 }), (steps) => {
+    const recent = new RecentBytes(SIZE);
     const added: { place: number; bytes: Uint8Array }[] = [];
-    for (const [i, size] of sizes.entries()) {
-      const bytes = new Uint8Array(size).fill(i + 1);
-      added.push({ place: recent.add(bytes), bytes });
-      let since = 0;
-      for (const { place, bytes } of [...added].reverse()) {
-        const found = recent.get(place, bytes.length);
-        since += bytes.length;
-        if (found !== undefined) assert.deepEqual(found, bytes);
-        else assert.ok(since > 60, `gone after ${since} bytes`);
+    /** How many of them were asked for, or come before one that was. */
+    let asked = 0;
+    for (const [i, { kind, value }] of steps.entries()) {
+      if (kind === "add") {
+        const bytes = new Uint8Array(value).fill(i + 1);
+        const place = recent.add(bytes);
+        if (place !== undefined) added.push({ place, bytes });
+        else assert.ok(added.length > asked, "there is room when all was asked for");
+        continue;
       }
+      if (added.length === 0) continue;
+      const which = value % added.length;
+      const { place, bytes } = added[which];
+      const found = recent.get(place, bytes.length);
+      if (found !== undefined) assert.deepEqual(found, bytes);
+      else assert.ok(which < asked, "gone, and was not asked for");
+      asked = Math.max(asked, which + 1);
     }
   }));
+});
+
+Deno.test("recent bytes: who asks as fast as they come finds all", () => {
+  const recent = new RecentBytes(SIZE);
+  for (let i = 0; i < 1000; i++) {
+    const bytes = new Uint8Array(i % 50).fill(i);
+    const place = recent.add(bytes)!;
+    assert.deepEqual(recent.get(place, bytes.length), bytes);
+  }
 });
