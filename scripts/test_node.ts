@@ -76,7 +76,9 @@ function runFile(node: string, folder: string, file: string): Promise<FileResult
   const compiled = file.replace(/\.ts$/, ".js");
   const args = ["--no-warnings", "scripts/node_test_runner.js", compiled, JSON.stringify(leftOut)];
   return new Promise((resolve) => {
-    execFile(node, args, { cwd: folder, maxBuffer: 1 << 26 }, (error, stdout, stderr) => {
+    // Nothing of the user's own.
+    const env = { ...process.env, XDG_CACHE_HOME: join(folder, "cache") };
+    execFile(node, args, { cwd: folder, maxBuffer: 1 << 26, env }, (error, stdout, stderr) => {
       const lines = stdout.trimEnd().split("\n");
       let result: FileResult;
       try {

@@ -11,6 +11,7 @@ import {
   openSync,
   readdirSync,
   statSync,
+  truncateSync,
   writeFileSync,
   writeSync,
 } from "node:fs";
@@ -26,6 +27,8 @@ const GIB = 1024 * MIB;
 const PIECE = 4 * MIB;
 /** Of so many files one is changed. */
 const CHANGED_EVERY = 100;
+/** What is appended to it. */
+const CHANGE = "changed\n";
 
 /** What is moved. */
 export interface Input {
@@ -33,8 +36,8 @@ export interface Input {
   readonly source: string;
   /** Its only file, if that is all there is. */
   readonly file?: string;
-  /** What the destination holds before, as a directory that whoever is measured copies first, unmeasured. */
-  readonly before?: string;
+  /** What is done to the directory once a first transfer, unmeasured, has made a copy of it; returns what undoes it. */
+  readonly change?: () => () => void;
   readonly files: number;
   readonly bytes: number;
 }
@@ -83,18 +86,20 @@ export const CASES: readonly Case[] = [
     ...transfer("unchanged", "13,000 files, nothing changed", "updating", () => nothing()),
     prepare(folder, options) {
       const input = packageTree(folder, options);
-      return { ...input, before: input.source };
+      return { ...input, change: () => () => {} };
     },
   },
   {
     ...transfer("changed", "13,000 files, 1 % changed", "updating", () => nothing()),
     prepare(folder, options) {
       const input = packageTree(folder, options);
-      const source = join(folder, "changed");
-      copyTree(input.source, source);
-      const changed = filesOf(source).filter((_, i) => i % CHANGED_EVERY === 0);
-      for (const file of changed) appendFileSync(file, "changed\n");
-      return { ...input, source, bytes: input.bytes + changed.length * 8, before: input.source };
+      const changed = filesOf(input.source).filter((_, i) => i % CHANGED_EVERY === 0);
+      const change = () => {
+        const sizes = changed.map((file) => statSync(file).size);
+        for (const file of changed) appendFileSync(file, CHANGE);
+        return () => changed.forEach((file, i) => truncateSync(file, sizes[i]));
+      };
+      return { ...input, bytes: input.bytes + changed.length * CHANGE.length, change };
     },
   },
   transfer("seed", "12,430 files, cold", "all", (folder, quick) => {

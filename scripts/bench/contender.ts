@@ -48,6 +48,8 @@ export interface Contender {
   readonly updates: boolean;
   /** Moves the directory in processes made for it, which are gone afterwards. */
   transfer(transfer: Transfer): Promise<Outcome>;
+  /** Forgets what it remembers of earlier transfers, if it does remember anything. */
+  forget?(): void;
 }
 
 /** Runs `work` and says how many milliseconds that took. */

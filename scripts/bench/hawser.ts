@@ -5,6 +5,7 @@
  */
 
 import { execFileSync } from "node:child_process";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildPackage, packageJson } from "../build_npm.ts";
@@ -36,7 +37,7 @@ export interface HawserContender extends Contender {
   command(...args: readonly string[]): MeasuredProcess;
 }
 
-/** Makes contenders for runtimes; builds the package for Node once, in `folder`. */
+/** Makes contenders for runtimes; builds the package for Node once, in `folder`, where each keeps its cache, too. */
 export class Runtimes {
   readonly #folder: string;
   #built = false;
@@ -54,13 +55,15 @@ export class Runtimes {
     const flags = [...DENO_FLAGS, ...(ffi === undefined ? [] : ["--allow-ffi"]), ...extra];
     const start = (script: string, args: readonly string[]) =>
       new MeasuredProcess(Deno.execPath(), [...flags, script, ...args], { cwd: ROOT });
-    const command = (...args: readonly string[]) => start("src/cli/mod.ts", args);
+    const cache = this.#cacheOf(id);
+    const command = (...args: readonly string[]) => start("src/cli/mod.ts", [...args, "--cache", cache]);
     return {
       ...HAWSER,
       id,
       title: `Hawser, Deno${ffi === undefined ? "" : " with --allow-ffi"}`,
       version: `Deno ${Deno.version.deno}`,
       transfer: (transfer) => shareAndFetch(transfer, command),
+      forget: () => rmSync(cache, { recursive: true, force: true }),
       script: (name, ...args) => start(`scripts/bench/${name}.ts`, args),
       command,
     };
@@ -71,7 +74,8 @@ export class Runtimes {
     this.#build();
     const start = (script: string, args: readonly string[]) =>
       new MeasuredProcess(node, ["--no-warnings", ...extra, script, ...args], { cwd: this.#folder });
-    const command = (...args: readonly string[]) => start("bin/hawser.js", args);
+    const cache = this.#cacheOf(id);
+    const command = (...args: readonly string[]) => start("bin/hawser.js", [...args, "--cache", cache]);
     const version = execFileSync(node, ["--version"], { encoding: "utf8" }).trim();
     return {
       ...HAWSER,
@@ -79,9 +83,14 @@ export class Runtimes {
       title: `Hawser, Node ${major}`,
       version: `Node ${version.slice(1)}`,
       transfer: (transfer) => shareAndFetch(transfer, command),
+      forget: () => rmSync(cache, { recursive: true, force: true }),
       script: (name, ...args) => start(`scripts/bench/${name}.js`, args),
       command,
     };
+  }
+
+  #cacheOf(id: string): string {
+    return join(this.#folder, "caches", id);
   }
 
   #build(): void {

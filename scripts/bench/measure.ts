@@ -76,17 +76,19 @@ export async function measureCase(
 
 async function transfer(
   contender: Contender,
-  { source, file, before }: Input,
+  { source, file, change }: Input,
   dest: string,
   maxDatagram: number | undefined,
 ): Promise<Run> {
-  if (before !== undefined) await contender.transfer({ source: before, dest });
+  contender.forget?.();
+  if (change !== undefined) await contender.transfer({ source, dest });
+  const undo = change?.();
   const { readyMs, fetchMs, workMs, serving, fetching, wireBytes } = await contender.transfer({
     source,
     file,
     dest,
     maxDatagram,
-  });
+  }).finally(undo);
   return {
     totalMs: readyMs + fetchMs,
     readyMs,

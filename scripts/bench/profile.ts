@@ -82,9 +82,10 @@ async function main(): Promise<void> {
     const [sending, receiving] = ["sending", "receiving"].map((side) =>
       runtimes.contender(options.runtime, ["--cpu-prof", `--cpu-prof-dir=${join(folder, side)}`])
     );
-    const { source, before } = wanted.prepare(folder, { quick: false });
+    const { source, change } = wanted.prepare(folder, { quick: false });
     const dest = join(folder, "dest");
-    if (before !== undefined) await runtimes.contender(options.runtime).transfer({ source: before, dest });
+    if (change !== undefined) await runtimes.contender(options.runtime).transfer({ source, dest });
+    change?.();
     const limit = wanted.maxDatagram === undefined ? [] : ["--max-datagram", String(wanted.maxDatagram)];
     // Profiles are written at an end in order.
     const share = sending.command(

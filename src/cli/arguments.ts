@@ -60,6 +60,28 @@ const maxDatagram = optional(
   }),
 );
 
+/** What has to do with the cache, in each command that reads directories. */
+const cacheOptions = {
+  verify: withDefault(
+    flag("--verify", {
+      description:
+        message`Read and hash every file, also those that did not change since they were hashed last.`,
+    }),
+    false,
+  ),
+  cache: optional(
+    option("--cache", string({ metavar: "DIR" }), {
+      description: message`Folder to remember directories in (default: one of the user's cache folder).`,
+    }),
+  ),
+  noCache: withDefault(
+    flag("--no-cache", {
+      description: message`Neither use nor write what is remembered of directories.`,
+    }),
+    false,
+  ),
+};
+
 const EXIT_CODES = "Exit codes: 0 done, 1 failed, 2 wrong usage, 130 or 143 interrupted.";
 
 /** Examples below the help of each command; "" is the help of the whole. */
@@ -141,6 +163,7 @@ const share = command(
         description: message`Leave out what matches. Repeatable.`,
       }),
     ),
+    ...cacheOptions,
     maxDatagram,
   }),
   {
@@ -170,6 +193,7 @@ const fetch = command(
       }),
       "inside" as const,
     ),
+    ...cacheOptions,
     maxDatagram,
   }),
   {
@@ -189,6 +213,7 @@ const ref = command(
         description: message`Leave out what matches. Repeatable.`,
       }),
     ),
+    ...cacheOptions,
   }),
   {
     brief: message`Print the reference of a directory or file.`,

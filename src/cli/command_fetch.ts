@@ -12,6 +12,7 @@ import type { CommandOf } from "./arguments.ts";
 import { withDeadline } from "./deadline.ts";
 import { CLOSE_FETCHED } from "./fetch_watch.ts";
 import { formatBytes, formatElapsed, formatPlural, formatRate } from "./format.ts";
+import { cacheOf } from "./cache_option.ts";
 import type { CliIo } from "./io.ts";
 import type { Output } from "./output.ts";
 import { withTicketSource } from "./ticket_source.ts";
@@ -25,6 +26,7 @@ export async function runFetch(
 ): Promise<void> {
   const { ticket, dest, symlinks, maxDatagram: maxDatagramSize } = options;
   const begin = io.now();
+  const cache = await cacheOf(options, io);
   const { stats, wire } = await withDeadline(
     "Fetch",
     options.timeout,
@@ -37,6 +39,7 @@ export async function runFetch(
           const stats = await fetchDir(source, from, dest, {
             signal,
             symlinks,
+            ...cache,
             onProgress: (progress) => output.progress({ label: "fetch", ...progress }),
           });
           const { bytesSent: sent, bytesReceived: received } = node.metrics().counters;

@@ -29,11 +29,15 @@ export async function runShare(
     const { openDirectoryOrFile } = await import("../directory/scan.ts");
     openDirectoryOrFile("Share directory", path);
   }
+  if (options.cache !== undefined) {
+    const { cacheOf } = await import("./cache_option.ts");
+    await cacheOf(options, io);
+  }
   const place = await takePlace(key, offerSecret(key, await absolutePath(path)), options, io);
   output.line(`Sharing "${path}"`);
   announcePlace(place, output);
   output.json({ event: "ready", ticket: place.ticket, addresses: place.addresses, path });
   // Loaded while the ticket is on its way.
   const { shareLive } = await import("./share_live.ts");
-  await shareLive(place, options, output, signal);
+  await shareLive(place, options, output, io, signal);
 }

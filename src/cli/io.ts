@@ -21,6 +21,8 @@ export interface CliIo {
   exit(code: number): void;
   /** Addresses of this machine's interfaces, empty where it may not look. */
   networkAddresses(): NetworkAddress[];
+  /** The folder in which trees are remembered; `undefined` when there is none, or the environment may not be asked. */
+  cacheFolder(): Promise<string | undefined>;
 }
 
 /** The real process. */
@@ -32,5 +34,10 @@ export function processIo(): CliIo {
     onEndSignal,
     exit: exitProcess,
     networkAddresses,
+    cacheFolder: async () => {
+      // Not needed to start.
+      const { cacheFolder } = await import("../runtime/cache_folder.ts");
+      return cacheFolder("hawser");
+    },
   };
 }

@@ -93,7 +93,7 @@ async function run(command: CommandLine, output: Output, io: CliIo, signal: Abor
     }
     case "ref": {
       const { runRef } = await import("./command_ref.ts");
-      return await runRef(command, output, signal);
+      return await runRef(command, output, io, signal);
     }
     case "ls": {
       const { runLs } = await import("./command_ls.ts");

@@ -13,7 +13,17 @@ import type { CommandLine, CommandOf, ParsedArguments } from "./arguments.ts";
 import { parseListenAddress } from "./ticket_addresses.ts";
 
 /** Options without a value; every other one has its value in the argument after it. */
-const FLAGS: readonly string[] = ["--json", "--verbose", "-v", "--quiet", "-q", "--once", "--pinned"];
+const FLAGS: readonly string[] = [
+  "--json",
+  "--verbose",
+  "-v",
+  "--quiet",
+  "-q",
+  "--once",
+  "--pinned",
+  "--verify",
+  "--no-cache",
+];
 const LONG_NAMES: Readonly<Record<string, string>> = { "-v": "--verbose", "-q": "--quiet" };
 
 /** Thrown when a line is not plain. */
@@ -87,6 +97,11 @@ function symlinks(text = "inside"): CommandOf<"fetch">["symlinks"] {
 const maxDatagram = (line: PlainLine) =>
   line.number("--max-datagram", /^[1-9]\d*$/, BASE_DATAGRAM_SIZE, MAX_DATAGRAM_SIZE);
 const timeout = (line: PlainLine) => line.number("--timeout", /^\d+(\.\d+)?$/, 0.001, 2_000_000);
+const cacheOptions = (line: PlainLine) => ({
+  verify: line.flag("--verify"),
+  cache: line.value("--cache"),
+  noCache: line.flag("--no-cache"),
+});
 const globals = (line: PlainLine) => ({
   json: line.flag("--json"),
   verbose: line.flag("--verbose"),
@@ -104,6 +119,7 @@ const COMMANDS: { readonly [Name in CommandLine["command"]]: (line: PlainLine) =
     listen: parseListenAddress(line.value("--listen") ?? "0.0.0.0:0"),
     key: line.value("--key"),
     exclude: line.values("--exclude"),
+    ...cacheOptions(line),
     maxDatagram: maxDatagram(line),
   }),
   fetch: (line) => ({
@@ -113,6 +129,7 @@ const COMMANDS: { readonly [Name in CommandLine["command"]]: (line: PlainLine) =
     dest: required(line.positional()),
     timeout: timeout(line),
     symlinks: symlinks(line.value("--symlinks")),
+    ...cacheOptions(line),
     maxDatagram: maxDatagram(line),
   }),
   ref: (line) => ({
@@ -120,6 +137,7 @@ const COMMANDS: { readonly [Name in CommandLine["command"]]: (line: PlainLine) =
     command: "ref",
     path: required(line.positional()),
     exclude: line.values("--exclude"),
+    ...cacheOptions(line),
   }),
   ls: (line) => ({
     ...globals(line),

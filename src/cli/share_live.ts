@@ -11,7 +11,9 @@ import { MeshNode } from "../mesh/node.ts";
 import { chunksOf, encodeBlobRef } from "../wire/blob_ref.ts";
 import { toHex } from "../wire/bytes.ts";
 import type { CommandOf } from "./arguments.ts";
+import { cacheOf } from "./cache_option.ts";
 import { FetchWatch } from "./fetch_watch.ts";
+import type { CliIo } from "./io.ts";
 import type { Output } from "./output.ts";
 import { showScan } from "./scan_progress.ts";
 import type { SharePlace } from "./share_place.ts";
@@ -20,12 +22,19 @@ import { contentText, untilServed, warnOfSkipped, warnOnce } from "./share_servi
 /** Serves at the place, whose ticket is out, until the signal, or with `once` until the first complete fetch. */
 export async function shareLive(
   { key, psk, socket }: SharePlace,
-  { path, exclude, once, maxDatagram: maxDatagramSize }: CommandOf<"share">,
+  options: CommandOf<"share">,
   output: Output,
+  io: CliIo,
   signal: AbortSignal,
 ): Promise<void> {
+  const { path, exclude, once, maxDatagram: maxDatagramSize } = options;
   await using node = MeshNode.over(socket, { key, psk, transport: { maxDatagramSize } });
-  await using offer = offerFolder(path, { exclude, signal, onProgress: showScan(output) });
+  await using offer = offerFolder(path, {
+    exclude,
+    signal,
+    onProgress: showScan(output),
+    ...await cacheOf(options, io),
+  });
   const watch = new FetchWatch();
   using _offers = serveOffer(node, offer, { onTold: (session) => watch.told(session) });
   using _blobs = serveBlobs(node, offer.store, {

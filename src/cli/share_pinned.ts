@@ -10,6 +10,7 @@ import { MeshNode } from "../mesh/node.ts";
 import { chunksOf, encodeBlobRef } from "../wire/blob_ref.ts";
 import { toHex } from "../wire/bytes.ts";
 import type { CommandOf } from "./arguments.ts";
+import { cacheOf } from "./cache_option.ts";
 import { FetchWatch } from "./fetch_watch.ts";
 import type { CliIo } from "./io.ts";
 import type { Output } from "./output.ts";
@@ -27,7 +28,12 @@ export async function sharePinned(
   signal: AbortSignal,
 ): Promise<void> {
   const { path, exclude, once, maxDatagram: maxDatagramSize } = options;
-  const shared = await shareFolder(path, { exclude, signal, onProgress: showScan(output) });
+  const shared = await shareFolder(path, {
+    exclude,
+    signal,
+    onProgress: showScan(output),
+    ...await cacheOf(options, io),
+  });
   output.endProgress();
   await using store = shared.store;
   const ref = encodeBlobRef(shared.ref);

@@ -39,7 +39,7 @@ const STALE_MS = 3_600_000;
 const REUSE_MS = 86_400_000;
 
 const FILE_NAME = /^tree_[0-9a-f]{32}(?:\.[0-9a-f]{16})?$/;
-const OTHERS = 0o077;
+const WRITABLE_BY_OTHERS = 0o022;
 const PRIVATE_FILE = 0o600;
 const PRIVATE_FOLDER = 0o700;
 
@@ -129,13 +129,13 @@ export class TreeCache {
     }
   }
 
-  /** Whether there is a folder or regular file of the user's, not a link to one, that others have no access to. */
+  /** Whether there is a folder or regular file of the user's, not a link to one, that nobody else can write. */
   #isOurs(path: string): boolean {
     const stat = lstatSync(path, { throwIfNoEntry: false });
     if (stat === undefined || !(path === this.#folder ? stat.isDirectory() : stat.isFile())) return false;
     if (hostPlatform() === "windows") return true;
     const user = processUser();
-    return (stat.mode & OTHERS) === 0 && (user === undefined || stat.uid === user);
+    return (stat.mode & WRITABLE_BY_OTHERS) === 0 && (user === undefined || stat.uid === user);
   }
 
   /** Removes what is too much, and what killed processes left. */

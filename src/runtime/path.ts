@@ -4,4 +4,4 @@
  * @module
  */
 
-export { basename, dirname, join, parse, relative, resolve, sep } from "node:path";
+export { basename, dirname, isAbsolute, join, parse, relative, resolve, sep } from "node:path";

@@ -25,10 +25,12 @@ function wrong(...args: string[]): string {
 }
 
 const quiet = { json: false, verbose: false, quiet: false };
+const cached = { cache: undefined, noCache: false, verify: false };
 
 Deno.test("every command has its defaults", { permissions: "none" }, () => {
   assert.deepEqual(parse("share", "dir"), {
     ...quiet,
+    ...cached,
     command: "share",
     path: "dir",
     once: false,
@@ -46,7 +48,7 @@ Deno.test("every command has its defaults", { permissions: "none" }, () => {
     assert.equal(fetch.timeout, undefined);
     assert.equal(fetch.symlinks, "inside");
   }
-  assert.deepEqual(parse("ref", "x"), { ...quiet, command: "ref", path: "x", exclude: [] });
+  assert.deepEqual(parse("ref", "x"), { ...quiet, ...cached, command: "ref", path: "x", exclude: [] });
   assert.deepEqual(parse("key"), { ...quiet, command: "key", file: "hawser.key" });
   assert.equal(parse("ls", ticket).command, "ls");
 });

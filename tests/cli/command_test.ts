@@ -1,6 +1,6 @@
 /** The command as its users run it: processes of their own, with the permissions that README names. */
 import assert from "node:assert/strict";
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { makeSeedTree } from "../../scripts/seed_tree.ts";
@@ -189,5 +189,55 @@ Deno.test("the example runs", async () => {
     assert.equal(code, 0, text.decode(stderr));
     assert.match(text.decode(stdout), /^\d+ files, \d+ bytes\n$/);
     compareTrees(join(ROOT, "src/wire"), dest);
+  });
+});
+
+Deno.test("the cache is used where it is permitted, and not with --no-cache", async () => {
+  await withTempDir(async (folder) => {
+    const [source, cache, parent] = ["source", "cache", "parent"].map((name) => join(folder, name));
+    makeSeedTree(source, 3, { symlinks: false });
+    mkdirSync(parent);
+    const run = async (flags: string[], ...args: string[]) => {
+      const permissions = [...flags, `--allow-read=${cache}`, `--allow-write=${cache}`];
+      const { code, stdout, stderr } = await hawser(permissions, args);
+      assert.equal(code, 0, stderr);
+      return stdout;
+    };
+    const remembered = () => existsSync(cache) ? readdirSync(cache).length : 0;
+
+    const read = [`--allow-read=${source}`];
+    const ref = await run(read, "ref", source, "--cache", cache, "--no-cache");
+    assert.equal(remembered(), 0);
+    for (const more of [[], [], ["--verify"]]) {
+      assert.equal(await run(read, "ref", source, "--cache", cache, ...more), ref);
+      assert.equal(remembered(), 1);
+    }
+    await sharing(source, [], async (ticket) => {
+      const scoped = [`--allow-read=${parent}`, `--allow-write=${parent}`, NET];
+      const dest = join(parent, "dest");
+      const fetch = async (...more: string[]) =>
+        JSON.parse(await run(scoped, "fetch", ticket, dest, "--json", "--cache", cache, ...more));
+      assert.equal((await fetch("--no-cache")).installed, true);
+      assert.equal(remembered(), 1);
+      for (const more of [["--verify"], [], []]) {
+        assert.equal((await fetch(...more)).installed, false);
+        assert.equal(remembered(), 2);
+      }
+      const [again, verified] = [await fetch(), await fetch("--verify")];
+      assert.ok(again.wire.received < verified.wire.received, "the list of files is not fetched again");
+    });
+  });
+});
+
+Deno.test("a cache that is asked for has to be permitted", async () => {
+  await withTempDir(async (folder) => {
+    const [source, cache] = ["source", "cache"].map((name) => join(folder, name));
+    mkdirSync(source);
+    const read = [`--allow-read=${source}`];
+    const { code, stderr } = await hawser(read, ["ref", source, "--cache", cache]);
+    assert.equal(code, 1);
+    for (const flag of [`--allow-read=${cache}`, `--allow-write=${cache}`]) {
+      assert.ok(stderr.includes(ownFlag(flag)), stderr);
+    }
   });
 });

@@ -28,6 +28,7 @@ export class FakeIo implements CliIo {
   readonly stderr = new FakeOutput();
   readonly exits: number[] = [];
   interfaces: NetworkAddress[] = [];
+  cache: string | undefined;
   time = 0;
   #handlers = new Set<(signal: EndSignal) => void>();
 
@@ -46,6 +47,10 @@ export class FakeIo implements CliIo {
 
   networkAddresses(): NetworkAddress[] {
     return this.interfaces;
+  }
+
+  cacheFolder(): Promise<string | undefined> {
+    return Promise.resolve(this.cache);
   }
 
   /** How many handlers listen for signals. */

@@ -296,11 +296,11 @@ testInTempDir("tree cache: what is no such file, or another's, is as good as not
   await isIgnored("foreign bytes");
   if (process.platform !== "win32") {
     put(lies);
-    chmodSync(path, 0o640);
-    await isIgnored("readable by others");
+    chmodSync(path, 0o620);
+    await isIgnored("writable by others");
     put(lies);
-    chmodSync(cache, 0o750);
-    await isIgnored("in a folder that others can enter");
+    chmodSync(cache, 0o770);
+    await isIgnored("in a folder that others can write");
     chmodSync(cache, 0o700);
   }
   unlinkSync(path);
