@@ -58,6 +58,11 @@ const LEFT_OUT: readonly LeftOut[] = [
     test: "tree cache: without permission for its folder there is none",
     reason: IN_PROCESS,
   },
+  {
+    file: "tests/runtime/cache_folder_test",
+    test: "cacheFolder: without permission to read the environment there is none",
+    reason: IN_PROCESS,
+  },
   { file: "tests/cli/key_file_test", test: "a missing permission names the flag", reason: IN_PROCESS },
   { file: "tests/cli/main_test", test: "a missing permission names the flag", reason: IN_PROCESS },
 ];
