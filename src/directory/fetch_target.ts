@@ -44,12 +44,12 @@ export interface FetchTarget {
 export interface OpenTargetOptions extends ReadManifestOptions {
   /** Whether it is fetched while its holder still reads it, where that is possible: not of trees of many terabytes. */
   readonly live: boolean;
+  /** Resolves with what is known of the tree at the destination, once that was listed. */
+  readonly here?: Promise<KnownTree | undefined>;
 }
 
-/** What is known of the destination. */
+/** What {@linkcode openUnlessHere} needs besides. */
 export interface HereOptions {
-  /** Resolves with what is known of the tree there, once that was listed. */
-  readonly here: Promise<KnownTree | undefined> | undefined;
   /** The options of the fetch, as text. */
   readonly optionsText: string;
 }
@@ -145,9 +145,10 @@ class ManifestTarget implements FetchTarget {
   static async read(
     source: ChunkSource,
     ref: BlobRef,
-    options: ReadManifestOptions,
+    options: OpenTargetOptions,
   ): Promise<ManifestTarget> {
-    const { entries, manifestBytes } = await readManifest(source, ref, options);
+    const here = await options.here;
+    const { entries, manifestBytes } = await readManifest(source, ref, options, here?.manifest());
     return new ManifestTarget(entries, { ref, manifestBytes });
   }
 

@@ -15,6 +15,8 @@ import { DEFAULT_MAX_ENTRIES, DEFAULT_MAX_MANIFEST_BYTES } from "./limits.ts";
 /**
  * Fetches and decodes the manifest behind `ref`. Its entries are as found: only its form was checked.
  *
+ * @param base a manifest that is likely to share entries with it: then it may come as the difference from that.
+ *
  * Throws `LimitExceededError` above a limit, `DecodeError` or `UnsupportedVersionError` when the content is no
  * manifest that this release reads, `UnsupportedError` when `ref` is a tree, and what the source throws.
  */
@@ -22,6 +24,7 @@ export async function readManifest(
   source: ChunkSource,
   ref: BlobRef,
   options: ReadManifestOptions,
+  base?: Uint8Array,
 ): Promise<{ entries: readonly DirEntry[]; manifestBytes: number }> {
   const { signal, maxInFlightBytes, maxEntries = DEFAULT_MAX_ENTRIES } = options;
   signal?.throwIfAborted();
@@ -34,7 +37,9 @@ export async function readManifest(
   if (ref.kind === "manifest" && ref.encoding.kind !== "replicated") {
     throw new UnsupportedError("Fetch manifest: it uses erasure coding, which this release cannot fetch");
   }
-  const bytes = await fetchBytes(source, chunksOf(ref), { signal, maxInFlightBytes });
+  const chunks = chunksOf(ref);
+  const difference = base && await source.fetchDelta?.({ chunks, base }, { signal });
+  const bytes = difference ?? await fetchBytes(source, chunks, { signal, maxInFlightBytes });
   const { entries } = decodeDirManifest(bytes, { maxEntries });
   return { entries, manifestBytes: bytes.length };
 }
