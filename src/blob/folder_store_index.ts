@@ -52,7 +52,7 @@ export class FolderIndex {
    *
    * @param kept where the bytes of its only chunk are kept.
    */
-  add(path: string, identity: FileIdentity, chunks: readonly ContentChunk[], kept = NOT_KEPT): void {
+  add(path: string, identity: FileIdentity, chunks: readonly ContentChunk[], kept: number = NOT_KEPT): void {
     for (const { offset, size } of chunks) {
       if (offset >= 0 && size >= 0 && offset + size <= identity.size) continue;
       throw new InvalidArgumentError(
