@@ -5,7 +5,7 @@
  * @module
  */
 
-import { yieldToThreads } from "../runtime/host.ts";
+import { yieldToEventLoop } from "../runtime/host.ts";
 import { startWorker } from "#worker";
 import type { Blake3 } from "../crypto/blake3.ts";
 import type { WorkerThread } from "../runtime/worker.ts";
@@ -106,7 +106,7 @@ class HashRun {
       const batch = this.#returned.shift() ?? (this.#leavesAll ? undefined : this.#take());
       if (batch !== undefined) {
         await this.#hash(batch);
-        if (this.#helped.length > 0) await yieldToThreads();
+        if (this.#helped.length > 0) await yieldToEventLoop();
       } else if (this.#helped.length === 0) {
         // An abort that came with the last pieces counts.
         return await pacer.pause();

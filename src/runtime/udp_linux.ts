@@ -6,7 +6,7 @@
  */
 
 import { SocketError } from "../errors.ts";
-import { yieldToEventLoop } from "./host.ts";
+import { nextTurn } from "./host.ts";
 import { type Libc, loadLibc } from "./linux_libc.ts";
 import { SOL_UDP, UDP_GRO } from "./linux_messages.ts";
 import { LinuxReceiver } from "./linux_receive.ts";
@@ -169,7 +169,7 @@ class LinuxUdpSocket implements UdpSocket {
           if ((events & POLLOUT) !== 0 && this.#sender.resume()) handlers.onDrain();
         } else {
           handlers.onBatchEnd();
-          await yieldToEventLoop();
+          await nextTurn();
         }
       }
     } catch (error) {
