@@ -20,6 +20,8 @@ const FIRST_BACKOFF = 250;
 const MAX_BACKOFF = 4_000;
 /** Times that a busy holder is asked again. */
 const MAX_BUSY = 20;
+/** Milliseconds after which a session that is lost then was none of a row of failures. */
+const LASTING = 5_000;
 
 /** Options of {@linkcode toOfferSource}. */
 export interface OfferSourceOptions {
@@ -42,6 +44,7 @@ export function toOfferSource(session: Session, options: OfferSourceOptions = {}
           const { signal } = options;
           const isLost = !current.isOpen || current.silence > silentAfter(current);
           if (isLost) current = await current.node.reconnect(current, { signal });
+          attempts.connected();
           return await watched(current, options);
         } catch (error) {
           options.signal?.throwIfAborted();
@@ -57,8 +60,14 @@ class Attempts {
   #losses = 0;
   #busy = 0;
   #since: number | undefined;
+  #connectedAt: number | undefined;
 
   constructor(readonly retryTimeout: number) {}
+
+  /** Notes that there is a session. */
+  connected(): void {
+    this.#connectedAt = monotonicNow();
+  }
 
   /** Throws the error when there is no use in going on. */
   async failed(error: unknown, signal: AbortSignal | undefined): Promise<void> {
@@ -67,6 +76,11 @@ class Attempts {
     }
     if (!isOfferLost(error)) throw error;
     const now = monotonicNow();
+    if (this.#connectedAt !== undefined && now - this.#connectedAt > LASTING) {
+      this.#losses = 0;
+      this.#since = undefined;
+    }
+    this.#connectedAt = undefined;
     this.#since ??= now;
     if (now - this.#since > this.retryTimeout) throw error;
     // The first attempt comes at once: most losses are a restart.
