@@ -71,7 +71,8 @@ export class FetchMemory {
 
   /** Remembers an old tree that was found to be what the plan wants. */
   keep(plan: ManifestPlan, { records: byPath, known }: LocalTree, from: FetchedDirectory): void {
-    const records = known === undefined ? sortByPath([...byPath.values()]) : known.records;
+    // As they were listed: in order.
+    const records = known?.records ?? [...byPath.values()];
     const hashes = new PlannedHashes(plan, records);
     for (const [entry, record] of records.entries()) {
       if (record.kind === "file") this.#takeOld(hashes, entry, record, known, TRUST.sameCtime);

@@ -38,7 +38,6 @@ export async function readLocalTree(
     action,
     pacer,
     tolerant: true,
-    unsorted: memory === undefined,
     maxEntries: unlimited,
     maxDepth: unlimited,
   });

@@ -4,12 +4,12 @@
  * @module
  */
 
-import { lookAt } from "#look";
+import { listDirectory, lookAt } from "#look";
 import { LimitExceededError, SourceChangedError, UnsupportedError } from "../errors.ts";
 import { errorCode, fileError } from "../runtime/file_errors.ts";
-import { lstatSync, readdirSync, readlinkSync, type Stats } from "../runtime/files.ts";
+import { lstatSync, readlinkSync, type Stats } from "../runtime/files.ts";
 import { hostPlatform } from "../runtime/host.ts";
-import type { Look } from "../runtime/look.ts";
+import type { DirectoryName, Look } from "../runtime/look.ts";
 import { DEFAULT_MAX_DEPTH, DEFAULT_MAX_ENTRIES } from "./limits.ts";
 import type { WorkPacer } from "./pacer.ts";
 import type { PathFilter } from "./path_filter.ts";
@@ -59,8 +59,6 @@ export interface WalkOptions {
   readonly strict?: boolean;
   /** Skips what cannot be read instead of failing: for trees that are only looked at for what can be reused. */
   readonly tolerant?: boolean;
-  /** Leaves the entries in the order in which they were found. */
-  readonly unsorted?: boolean;
   /** Greatest number of entries. */
   readonly maxEntries?: number;
   /** Greatest number of components of a path. */
@@ -69,7 +67,7 @@ export interface WalkOptions {
 
 /** Everything below a directory. */
 export interface WalkedTree {
-  /** Entries, sorted by the UTF-8 bytes of their paths. In any order parents come before what is in them. */
+  /** Entries, sorted by the UTF-8 bytes of their paths. */
   readonly records: WalkRecord[];
   /** What was left out because a manifest cannot hold it. */
   readonly skipped: SkippedEntry[];
@@ -78,12 +76,32 @@ export interface WalkedTree {
 /** What a name that is no UTF-8 is decoded to: the reason to look closer. */
 const REPLACEMENT = "\uFFFD";
 
+/** A name in a directory, or what lies in the directory of that name. */
+interface Item {
+  /** What it is sorted by: what lies in a directory comes where the name and a slash would. */
+  readonly path: string;
+  /** Whether it is the name of a directory. */
+  readonly isDirectory: boolean;
+  /** Of what lies in a directory, its name. */
+  readonly name?: Item;
+  /** What was found in it. */
+  items?: readonly Item[];
+}
+
+/** A directory that is being walked. */
+interface OpenDirectory {
+  /** Its path and a slash; nothing for the root. */
+  readonly prefix: string;
+  readonly items: readonly Item[];
+  /** Number of the next of them. */
+  next: number;
+}
+
 /** Lists everything below `root`, an absolute path that is a directory. */
 export async function walkTree(root: string, options: WalkOptions): Promise<WalkedTree> {
   const walk = new TreeWalk(root, options);
   await walk.run();
-  if (options.unsorted) return { records: walk.records, skipped: walk.skipped };
-  return { records: sortByPath(walk.records), skipped: sortByPath(walk.skipped) };
+  return { records: walk.records, skipped: sortByPath(walk.skipped) };
 }
 
 class TreeWalk {
@@ -103,49 +121,83 @@ class TreeWalk {
   }
 
   async run(): Promise<void> {
-    const pending: { path: string; ino: number; depth: number }[] = [{ path: "", ino: -1, depth: 0 }];
-    const { pacer, filter, only } = this.#options;
-    for (let dir = pending.pop(); dir !== undefined; dir = pending.pop()) {
-      const isRoot = dir.path === "";
-      const names = isRoot && only !== undefined ? [only] : this.#namesIn(dir.path, dir.ino);
-      for (const name of names) {
-        const path = isRoot ? name : `${dir.path}/${name}`;
-        if (filter?.excludes(path)) continue;
-        const record = this.#look(path, name);
-        if (record === undefined) continue;
-        this.#checkLimits(path, dir.depth + 1);
-        this.records.push(record);
-        if (record.kind === "dir") pending.push({ path, ino: record.ino, depth: dir.depth + 1 });
-        if (pacer.due) await pacer.pause();
+    const { pacer, only } = this.#options;
+    const open: OpenDirectory[] = [{ prefix: "", items: this.#rootItems(only), next: 0 }];
+    for (let dir = open.at(-1); dir !== undefined; dir = open.at(-1)) {
+      const item = dir.items[dir.next++];
+      if (item === undefined) open.pop();
+      else if (item.name === undefined) this.#visit(dir.prefix + item.path, item, open.length);
+      else if (item.name.items !== undefined) {
+        open.push({ prefix: dir.prefix + item.path, items: item.name.items, next: 0 });
+        item.name.items = undefined;
       }
+      if (pacer.due) await pacer.pause();
     }
   }
 
-  /** Names in a directory, each once. */
-  #namesIn(path: string, ino: number): string[] {
-    const absolute = this.#absolute(path);
+  #rootItems(only: string | undefined): readonly Item[] {
+    if (only !== undefined) return [{ path: only, isDirectory: false }];
     try {
-      const names = readdirSync(absolute);
-      // Listing follows links: make sure that it was the directory that lstat saw, not a link put in its place.
-      if (ino >= 0 && lstatSync(absolute).ino !== ino) {
-        throw new SourceChangedError(absolute, "replaced while it was listed");
-      }
-      if (!names.some((name) => name.includes(REPLACEMENT))) return names;
-      return this.#withoutLossyDuplicates(path, names);
+      return this.#list("");
     } catch (error) {
-      if (!this.#options.tolerant) throw fileError(error, this.#options.action, absolute);
-      this.skipped.push({ path, reason: "unreadable" });
+      this.#unreadable("", error);
       return [];
     }
   }
 
+  /** Notes what is at `path`. */
+  #visit(path: string, item: Item, depth: number): void {
+    const { filter, tolerant } = this.#options;
+    if (filter?.excludes(path)) return;
+    let items: readonly Item[] = [];
+    let failure: { readonly error: unknown } | undefined;
+    if (item.isDirectory) {
+      try {
+        items = this.#list(path);
+      } catch (error) {
+        failure = { error };
+      }
+    }
+    // After the listing, which follows links: it was that of a directory, not of a link put in its place.
+    const record = this.#look(path, item.path);
+    if (record === undefined) return;
+    if ((record.kind === "dir") !== item.isDirectory) {
+      if (tolerant) return this.#skip(path, "replaced while it was listed");
+      throw new SourceChangedError(this.#absolute(path), "replaced while it was listed");
+    }
+    this.#checkLimits(path, depth);
+    this.records.push(record);
+    if (failure !== undefined) this.#unreadable(path, failure.error);
+    else if (items.length > 0) item.items = items;
+  }
+
+  #unreadable(path: string, error: unknown): void {
+    if (!this.#options.tolerant) throw fileError(error, this.#options.action, this.#absolute(path));
+    this.skipped.push({ path, reason: "unreadable" });
+  }
+
+  /** What is in a directory, each name once, in order. */
+  #list(path: string): Item[] {
+    const found = listDirectory(this.#absolute(path));
+    const names = found.some(({ name }) => name.includes(REPLACEMENT))
+      ? this.#withoutLossyDuplicates(path, found)
+      : found;
+    const items: Item[] = [];
+    for (const { name, isDirectory } of names) {
+      const item: Item = { path: name, isDirectory };
+      items.push(item);
+      if (isDirectory) items.push({ path: `${name}/`, isDirectory, name: item });
+    }
+    return sortByPath(items);
+  }
+
   /** A name that really holds U+FFFD and one that merely decodes to it look the same: keep one of them. */
-  #withoutLossyDuplicates(path: string, names: string[]): string[] {
-    const once = new Set(names);
-    for (let extra = names.length - once.size; extra > 0; extra--) {
+  #withoutLossyDuplicates(path: string, names: readonly DirectoryName[]): DirectoryName[] {
+    const once = [...new Map(names.map((name) => [name.name, name])).values()];
+    for (let extra = names.length - once.length; extra > 0; extra--) {
       this.#skip(path === "" ? REPLACEMENT : `${path}/${REPLACEMENT}`, "name is not UTF-8");
     }
-    return [...once];
+    return once;
   }
 
   #look(path: string, name: string): WalkRecord | undefined {

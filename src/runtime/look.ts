@@ -34,3 +34,14 @@ export type LookAt = (path: string) => Look;
  * another file there and takes it away again in time deceives the latter: for what only becomes a hash.
  */
 export type LookAtOpen = (path: string, fd: number) => Look;
+
+/** A name in a directory. */
+export interface DirectoryName {
+  /** The name; what of it is no UTF-8 is U+FFFD. */
+  readonly name: string;
+  /** Whether it is that of a directory, by what the system says without a look at it. */
+  readonly isDirectory: boolean;
+}
+
+/** The names in the directory at `path`; links to it are followed. Throws as `readdirSync` does. */
+export type ListDirectory = (path: string) => DirectoryName[];

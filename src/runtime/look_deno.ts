@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Look, LookAt, LookAtOpen } from "./look.ts";
+import type { ListDirectory, Look, LookAt, LookAtOpen } from "./look.ts";
 import { lookAt as lookByNode, lookAtOpen as lookByNodeAtOpen } from "./look_node.ts";
 
 /** As {@linkcode LookAt}. */
@@ -13,6 +13,9 @@ export const lookAt: LookAt = (path) => look(path) ?? lookByNode(path);
 
 /** As {@linkcode LookAtOpen}: at the path. */
 export const lookAtOpen: LookAtOpen = (path, fd) => look(path) ?? lookByNodeAtOpen(path, fd);
+
+/** As {@linkcode ListDirectory}. */
+export const listDirectory: ListDirectory = (path) => [...Deno.readDirSync(path)];
 
 /** Windows has not all of it: there, what `fstatSync` gives is what counts. */
 function look(path: string): Look | undefined {

@@ -4,14 +4,21 @@
  * @module
  */
 
-import { fstatSync, lstatSync, type Stats } from "node:fs";
-import type { Look, LookAt, LookAtOpen } from "./look.ts";
+import { fstatSync, lstatSync, readdirSync, type Stats } from "node:fs";
+import type { ListDirectory, Look, LookAt, LookAtOpen } from "./look.ts";
 
 /** As {@linkcode LookAt}. */
 export const lookAt: LookAt = (path) => lookOf(lstatSync(path));
 
 /** As {@linkcode LookAtOpen}: at the open file. */
 export const lookAtOpen: LookAtOpen = (_path, fd) => lookOf(fstatSync(fd));
+
+/** As {@linkcode ListDirectory}. */
+export const listDirectory: ListDirectory = (path) =>
+  readdirSync(path, { withFileTypes: true }).map((entry) => ({
+    name: entry.name,
+    isDirectory: entry.isDirectory(),
+  }));
 
 function lookOf(stat: Stats): Look {
   const { mode, size, mtimeMs, ctimeMs, ino, dev, nlink, uid } = stat;
