@@ -4,7 +4,6 @@
  * @module
  */
 
-import { fetchDir } from "../directory/fetch_dir.ts";
 import type { FetchDirStats } from "../directory/fetch_options.ts";
 import { encodeBlobRef } from "../wire/blob_ref.ts";
 import { toHex } from "../wire/bytes.ts";
@@ -36,6 +35,7 @@ export async function runFetch(
         ticket,
         { output, signal, closeCode: CLOSE_FETCHED, maxDatagramSize },
         async ({ source, from, node }) => {
+          const { fetchDir } = await import("../directory/fetch_dir.ts");
           const stats = await fetchDir(source, from, dest, {
             signal,
             symlinks,

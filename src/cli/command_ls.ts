@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type DirListing, listDir, type ListedEntry } from "../directory/inspect.ts";
+import type { DirListing, ListedEntry } from "../directory/inspect.ts";
 import type { CommandOf } from "./arguments.ts";
 import { withDeadline } from "./deadline.ts";
 import { CLOSE_NOT_FETCHED } from "./fetch_watch.ts";
@@ -26,7 +26,10 @@ export async function runLs(options: CommandOf<"ls">, output: Output, signal: Ab
       withTicketSource(
         ticket,
         { output, signal, closeCode: CLOSE_NOT_FETCHED },
-        ({ source, from }) => listDir(source, from, { signal }),
+        async ({ source, from }) => {
+          const { listDir } = await import("../directory/inspect.ts");
+          return await listDir(source, from, { signal });
+        },
       ),
   );
   showListing(listing, output);

@@ -5,9 +5,7 @@
  */
 
 import type { ChunkSource } from "../blob/source.ts";
-import { toChunkSource } from "../blob/transfer_client.ts";
 import type { OfferSource } from "../directory/directory_offer.ts";
-import { toOfferSource } from "../directory/offer_source.ts";
 import { MeshNode } from "../mesh/node.ts";
 import { type BlobRef, decodeBlobRef } from "../wire/blob_ref.ts";
 import { shortNodeId } from "../wire/node_id.ts";
@@ -54,10 +52,13 @@ export async function withTicketSource<T>(
   output.detail(`Connecting to ${shortNodeId(id)} at ${addresses.join(", ")}`);
   const stop = new AbortController();
   const connecting = node.connect({ id, addresses }, { signal: AbortSignal.any([signal, stop.signal]) })
-    .then((session) => {
+    .then(async (session) => {
       output.detail(`Connected to ${shortNodeId(id)}`);
+      const { toChunkSource, toOfferSource } = await loading;
       return { chunks: toChunkSource(session), offers: toOfferSource(session) };
     });
+  // Loaded while the peer is at work, as what `work` loads itself.
+  const loading = loadSources();
   // Whoever asks is told.
   connecting.catch(() => {});
   const source: ChunkSource = {
@@ -76,4 +77,10 @@ export async function withTicketSource<T>(
     // Not the first one: after a dropped one the source goes on with another.
     await Promise.all(node.sessions.map((session) => session.close(code)));
   }
+}
+
+async function loadSources() {
+  const { toChunkSource } = await import("../blob/transfer_client.ts");
+  const { toOfferSource } = await import("../directory/offer_source.ts");
+  return { toChunkSource, toOfferSource };
 }
