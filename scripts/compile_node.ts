@@ -27,6 +27,9 @@ const OPTIONS: ts.CompilerOptions = {
 /** A relative import of a TypeScript file in a declaration: what stands before the path, and the path. */
 const RELATIVE_IMPORT = /((?:from|import)\s*\(?\s*")(\.[^"]*)\.ts"/g;
 
+/** An import at run time that still names a TypeScript file: the compiler misses some, such as those within arrays. */
+const MISSED_IMPORT = /^[^"'`/]*\bimport\(\s*"(\.[^"]*\.ts)"/m;
+
 /** Without types the compiler takes a computed method for a property as well, and declares both. */
 const DOUBLED_DISPOSE = /^ +\[Symbol\.(?:asyncDispose|dispose)\]: \(\) => .*;\n/gm;
 
@@ -60,6 +63,10 @@ export function compile(
         compilerOptions: { ...OPTIONS, sourceMap: true, removeComments: true },
       },
     );
+    const missed = MISSED_IMPORT.exec(outputText)?.[1];
+    if (missed !== undefined) {
+      throw new Error(`Compile "${file}": the compiler leaves import("${missed}") as it is`);
+    }
     write(join(to, replaceEnding(file, ".js")), outputText);
     write(join(to, replaceEnding(file, ".js.map")), lineMap(sourceMapText!));
   }
