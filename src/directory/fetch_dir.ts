@@ -19,7 +19,7 @@ import { openUnlessHere, UnchangedTarget } from "./fetch_target.ts";
 import { FetchWork } from "./fetch_work.ts";
 import { checkFreeSpace } from "./free_space.ts";
 import { INSTALL_CALLS, type InstallCalls, installTree } from "./install.ts";
-import { type LocalTree, readLocalTree } from "./local_tree.ts";
+import { type LocalTree, type LocalTreeOptions, readLocalTree } from "./local_tree.ts";
 import { WorkPacer } from "./pacer.ts";
 import { openRoot } from "./scan.ts";
 import { keepSame, recover, releaseLeftovers, Staging } from "./staging.ts";
@@ -91,11 +91,15 @@ export async function fetchDirWith(
   const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal]);
   const cache = await TreeCache.open(options.cache);
   const memory = cache && new FetchMemory(cache, destination, options);
+  // The holder of an offer takes as long to read its tree.
+  const isOffer = !("kind" in from);
   const reading = yieldToEventLoop().then(() =>
-    readOld(destination, pacer, options.verify ? undefined : cache)
+    readOld(destination, pacer, { cache: options.verify ? undefined : cache, hashes: isOffer })
   );
-  // Nobody waits for the list of a tree that nothing is remembered of.
-  const here = cache && reading.then((old) => old?.hasOther ? undefined : old?.known);
+  // Nobody waits for the list of a tree that nothing is known of.
+  const here = isOffer || cache !== undefined
+    ? reading.then((old) => old?.hasOther ? undefined : old?.known)
+    : undefined;
   here?.catch(() => {});
   const optionsText = fetchOptionsText(options);
   const opening = openUnlessHere(source, from, { ...options, signal, live: isFresh, here, optionsText });
@@ -168,10 +172,10 @@ export async function fetchDirWith(
 async function readOld(
   destination: Destination,
   pacer: WorkPacer,
-  cache: TreeCache | undefined,
+  options: LocalTreeOptions,
 ): Promise<LocalTree | undefined> {
   if (statOf(ACTION, destination.path) === undefined) return undefined;
-  return await readLocalTree(ACTION, destination.path, pacer, cache);
+  return await readLocalTree(ACTION, destination.path, pacer, options);
 }
 
 /** Absolute path of a tree to reuse; what is not there is no error, for it is only an opportunity. */

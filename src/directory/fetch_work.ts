@@ -83,7 +83,7 @@ export class FetchWork {
         if (this.#builder.isComplete) break;
         const tree = root === old?.root
           ? old
-          : await readLocalTree(ACTION, root, this.pacer, this.memory?.cache);
+          : await readLocalTree(ACTION, root, this.pacer, { cache: this.memory?.cache });
         await reuse.copyFrom(tree);
       }
       const { signal, maxInFlightBytes } = this.options;

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { hashLocalTree } from "./hash_local.ts";
 import { KnownTree } from "./known_tree.ts";
 import type { WorkPacer } from "./pacer.ts";
 import type { TreeCache } from "./tree_cache.ts";
@@ -21,19 +22,24 @@ export interface LocalTree {
   readonly known?: KnownTree;
 }
 
-/**
- * Lists the tree at `root`, an existing directory. What cannot be read is as good as absent.
- *
- * @param cache where it may be remembered what the files hold.
- */
+/** How much is to be known of a tree. */
+export interface LocalTreeOptions {
+  /** Where it may be remembered what its files hold. */
+  readonly cache?: TreeCache;
+  /** Hashes its files where nothing is remembered. @default false */
+  readonly hashes?: boolean;
+}
+
+/** Lists the tree at `root`, an existing directory. What cannot be read is as good as absent. */
 export async function readLocalTree(
   action: string,
   root: string,
   pacer: WorkPacer,
-  cache?: TreeCache,
+  { cache, hashes = false }: LocalTreeOptions = {},
 ): Promise<LocalTree> {
   const unlimited = Number.MAX_SAFE_INTEGER;
-  const memory = cache?.load({ root });
+  const since = Date.now();
+  const remembered = cache?.load({ root });
   const walked = await walkTree(root, {
     action,
     pacer,
@@ -41,6 +47,8 @@ export async function readLocalTree(
     maxEntries: unlimited,
     maxDepth: unlimited,
   });
+  const memory = remembered ??
+    (hashes ? await hashLocalTree(action, root, walked.records, since, pacer) : undefined);
   const known = memory && await KnownTree.compare(root, walked.records, memory, pacer);
   return new ListedTree(root, walked.records, walked.skipped.length > 0, known);
 }
