@@ -4,7 +4,8 @@
  * @module
  */
 
-import { chmodSync, lstatSync, readdirSync, rm } from "../runtime/files.ts";
+import { removeAll } from "#remove";
+import { chmodSync, lstatSync, readdirSync } from "../runtime/files.ts";
 import { errorCode } from "../runtime/file_errors.ts";
 
 /** What an owner needs to empty a directory. */
@@ -13,13 +14,13 @@ const OWNER_ALL = 0o700;
 /** Removes `path` and all below it, links not followed; it need not exist. Throws what the runtime throws. */
 export async function removeTree(path: string): Promise<void> {
   try {
-    await rm(path, { recursive: true, force: true });
+    await removeAll(path);
   } catch (error) {
     const code = errorCode(error);
     if (code !== "EACCES" && code !== "EPERM") throw error;
     // Directories keep the modes of the tree that they came from, read-only ones too.
     openDirectories(path);
-    await rm(path, { recursive: true, force: true });
+    await removeAll(path);
   }
 }
 

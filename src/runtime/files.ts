@@ -35,4 +35,3 @@ export {
   writeSync,
 } from "node:fs";
 export type { Dirent, Stats } from "node:fs";
-export { rm } from "node:fs/promises";
