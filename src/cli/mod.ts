@@ -15,6 +15,7 @@
  */
 
 import { exitProcess, processArguments } from "#process";
+import { letHeapGrow } from "../runtime/give_back.ts";
 import { processIo } from "./io.ts";
 import { main } from "./main.ts";
 
@@ -24,6 +25,7 @@ export type { EndSignal, NetworkAddress, TextOutput } from "../runtime/process.t
 
 /** Runs the command with this process's arguments and streams, and ends the process with its exit code. */
 export async function runCommand(): Promise<never> {
+  letHeapGrow();
   const io = processIo();
   const code = await main(processArguments(), io);
   await io.stdout.flush();

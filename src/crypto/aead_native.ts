@@ -5,28 +5,11 @@
  */
 
 import { createCipheriv, createDecipheriv } from "node:crypto";
+import { giveBack } from "../runtime/give_back.ts";
 import { type Aead, placeFor, TAG_LENGTH } from "./aead_driver.ts";
 
 const ALGORITHM = "chacha20-poly1305";
 const OPTIONS = { authTagLength: TAG_LENGTH };
-
-/** From this size on an array is worth giving back at once. */
-const FREE_FROM = 8 * 1024;
-
-/** What the newest runtimes have (ES2024), Node from version 21 on. */
-const { transfer } = ArrayBuffer.prototype as {
-  transfer?: (this: ArrayBufferLike, length: number) => unknown;
-};
-
-/**
- * Gives the memory of an array back that nobody needs any more. The garbage collector would let tens of megabytes of
- * them come together, for it does not see how large they are.
- */
-function free(bytes: Uint8Array): void {
-  // Small ones may lie in a pool of the runtime.
-  if (bytes.length < FREE_FROM || bytes.buffer.byteLength !== bytes.length) return;
-  transfer?.call(bytes.buffer, 0);
-}
 
 /** Encryption with `key` through `node:crypto`; the key is kept, not copied. */
 export function nativeAead(key: Uint8Array): Aead {
@@ -39,7 +22,7 @@ export function nativeAead(key: Uint8Array): Aead {
       cipher.final();
       out.set(ciphertext, outAt);
       out.set(cipher.getAuthTag(), outAt + plaintext.length);
-      free(ciphertext);
+      giveBack(ciphertext);
       return plaintext.length + TAG_LENGTH;
     },
 
@@ -58,7 +41,7 @@ export function nativeAead(key: Uint8Array): Aead {
       if (out !== undefined && plaintext.length <= out.length) {
         const place = placeFor(plaintext.length, out);
         place.set(plaintext);
-        free(plaintext);
+        giveBack(plaintext);
         return place;
       }
       // Not a `Buffer`: its `slice` and `toString` are not those that callers expect.

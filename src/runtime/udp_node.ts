@@ -6,6 +6,7 @@
 
 import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import { PermissionDeniedError, SocketError } from "../errors.ts";
+import { giveBack } from "./give_back.ts";
 import { permissions } from "./permissions_node.ts";
 import {
   DEFAULT_RECEIVE_BUFFER,
@@ -96,6 +97,7 @@ class NodeUdpSocket extends PooledSends implements UdpSocket {
         const datagram = new Uint8Array(message.buffer, message.byteOffset, message.byteLength);
         handlers.onDatagram(datagram, { hostname: address, port });
         handlers.onBatchEnd();
+        giveBack(datagram);
       } catch (error) {
         // Deno swallows what a message handler throws.
         handlers.onFailure(error as Error);
