@@ -8,12 +8,11 @@
 import { loadBlake3 } from "../crypto/blake3.ts";
 import { type BlobRef, CHUNK_SIZE, encodeBlobRef } from "../wire/blob_ref.ts";
 import { equalBytes, toHex } from "../wire/bytes.ts";
-import { type DirEntry, encodeDirManifest } from "../wire/dir_manifest.ts";
 import { FileReader } from "./file_reader.ts";
 import type { WorkPacer } from "./pacer.ts";
-import { otherEntry } from "./scan.ts";
 import { type TreeAddress, type TreeMemory, TRUST } from "./tree_cache_format.ts";
 import { HASH_LENGTH } from "./tree_hashes.ts";
+import { encodeTree } from "./tree_manifest.ts";
 import { matchTree, type TreeMatch } from "./tree_match.ts";
 import type { WalkRecord } from "./walk.ts";
 
@@ -89,17 +88,12 @@ export class KnownTree {
    * Modes are those that the tree has here.
    */
   manifest(): Uint8Array {
-    const entries: DirEntry[] = [];
     const { hashes, trust } = this.memory;
-    for (const [index, record] of this.records.entries()) {
-      const other = otherEntry(record);
-      if (other !== undefined) entries.push(other);
-      const row = this.#match.rows[index];
-      if (row < 0 || (trust[row] & TRUST.chunksOnly) !== 0) continue;
-      const { path, mode } = record;
-      entries.push({ kind: "file", path, mode, blob: encodeBlobRef(hashes.contentOf(row).ref) });
-    }
-    return encodeDirManifest(entries);
+    const { rows } = this.#match;
+    return encodeTree(this.records, hashes, (entry) => {
+      const row = rows[entry];
+      return row < 0 || (trust[row] & TRUST.chunksOnly) !== 0 ? -1 : row;
+    });
   }
 
   /** Number of a file in the memory; `undefined` when it is not known what it holds. */

@@ -7,17 +7,9 @@
 
 import { ManifestError } from "../errors.ts";
 import { equalBytes } from "../wire/bytes.ts";
-import {
-  type BlobRef,
-  blobUri,
-  chunksOf,
-  decodeBlobRef,
-  encodeBlobRef,
-  manifestRef,
-} from "../wire/blob_ref.ts";
-import { type DirEntry, encodeDirManifest } from "../wire/dir_manifest.ts";
-import type { OutlineEntry, OutlineFile } from "../wire/dir_outline.ts";
-import { oneChunk } from "./content_hasher.ts";
+import { blobUri, chunksOf, decodeBlobRef, encodeBlobRef, manifestRef } from "../wire/blob_ref.ts";
+import { type DirEntry, DirManifestWriter } from "../wire/dir_manifest.ts";
+import type { OutlineEntry } from "../wire/dir_outline.ts";
 import { EMPTY_HASH, type PlannedFile } from "./plan_files.ts";
 import type { ManifestPlan } from "./plan.ts";
 
@@ -102,21 +94,26 @@ export class LateHashes {
     let at = 0;
     let file = 0;
     const next = () => this.#hashes.subarray(at, at += HASH_LENGTH);
-    const refOf = (entry: OutlineFile): BlobRef => {
-      const { firstChunk, chunkCount } = this.#plan.files[file++];
-      if (chunkCount === 0) return oneChunk(EMPTY_HASH, 0).ref;
-      if (chunkCount === 1) return oneChunk(next(), entry.size).ref;
-      const chunks = [];
-      for (let i = 0; i < chunkCount; i++) {
-        chunks.push({ hash: next(), size: this.#plan.chunks.sizeOf(firstChunk + i) });
+    const writer = new DirManifestWriter(this.#outline.length);
+    for (const entry of this.#outline) {
+      if (entry.kind === "dir") writer.dir(entry.path, entry.mode);
+      else if (entry.kind === "symlink") writer.symlink(entry.path, entry.target);
+      else {
+        const { path, mode, size } = entry;
+        const { firstChunk, chunkCount } = this.#plan.files[file++];
+        if (chunkCount === 0) writer.smallFile(path, mode, EMPTY_HASH, 0, 0);
+        else if (chunkCount === 1) writer.smallFile(path, mode, next(), 0, size);
+        else {
+          const chunks = [];
+          for (let i = 0; i < chunkCount; i++) {
+            chunks.push({ hash: next(), size: this.#plan.chunks.sizeOf(firstChunk + i) });
+          }
+          const ref = manifestRef(blobUri(next()), { kind: "replicated" }, chunks);
+          writer.file(path, mode, encodeBlobRef(ref));
+        }
       }
-      return manifestRef(blobUri(next()), { kind: "replicated" }, chunks);
-    };
-    return encodeDirManifest(this.#outline.map((entry): DirEntry => {
-      if (entry.kind !== "file") return entry;
-      const { kind, path, mode } = entry;
-      return { kind, path, mode, blob: encodeBlobRef(refOf(entry)) };
-    }));
+    }
+    return writer.finish();
   }
 
   #setChunk(at: number): void {

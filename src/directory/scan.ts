@@ -25,12 +25,14 @@ import { requireRead } from "./access.ts";
 import { type ChunkSink, ContentHasher, type HashedContent } from "./content_hasher.ts";
 import { type FilePiece, FileReader } from "./file_reader.ts";
 import { type HashedTree, hashTree } from "./hash_tree.ts";
+import { HashedResult, otherEntry } from "./hashed_result.ts";
 import { DEFAULT_MAX_MANIFEST_BYTES, type ManifestLimits } from "./limits.ts";
 import { WorkPacer } from "./pacer.ts";
 import { PathFilter, type PathPatterns } from "./path_filter.ts";
 import { TreeCache, type TreeName } from "./tree_cache.ts";
 import type { TreeAddress, TreeMemory } from "./tree_cache_format.ts";
 import type { TreeHashes } from "./tree_hashes.ts";
+import { encodeTree } from "./tree_manifest.ts";
 import { type SkippedEntry, type WalkRecord, walkTree } from "./walk.ts";
 
 /** How far the reading of a directory is. The object is reused: copy what you keep. */
@@ -192,7 +194,7 @@ export async function scanInto(
   const tree = await scan.hash(pacer, since, memory);
   const remembered = tree.isRemembered ? memory : undefined;
   const result = remembered?.scanned === undefined
-    ? await scan.finish(entriesOf(records, tree.hashes), walked.skipped)
+    ? await scan.finishHashed(tree.hashes, walked.skipped)
     : scan.finishRemembered(remembered.scanned, tree.hashes, walked.skipped);
   if (tree.isNews || remembered?.scanned === undefined) {
     const scanned = { ref: toHex(encodeBlobRef(result.ref)), manifestBytes: result.stats.manifestBytes };
@@ -310,9 +312,20 @@ class Scan {
   /** Makes the manifest of all entries. */
   async finish(entries: readonly DirEntry[], skipped: readonly SkippedEntry[]): Promise<ScanResult> {
     const manifest = encodeDirManifest(entries);
-    this.#checkManifestSize(manifest.length);
-    const { ref } = await this.hasher.hashBytes(manifest, this.sink.manifestChunk ?? this.chunkSink);
+    const ref = await this.#refOf(manifest);
     return { ref, manifest, entries, stats: this.#stats(manifest.length, skipped) };
+  }
+
+  /** The same of a tree of which all hashes are known. */
+  async finishHashed(hashes: TreeHashes, skipped: readonly SkippedEntry[]): Promise<ScanResult> {
+    const manifest = encodeTree(this.records, hashes, (entry) => entry);
+    const stats = this.#stats(manifest.length, skipped);
+    return new HashedResult(await this.#refOf(manifest), this.records, hashes, stats, manifest);
+  }
+
+  async #refOf(manifest: Uint8Array): Promise<BlobRef> {
+    this.#checkManifestSize(manifest.length);
+    return (await this.hasher.hashBytes(manifest, this.sink.manifestChunk ?? this.chunkSink)).ref;
   }
 
   /** The same for a tree whose address is known: the manifest is made when somebody wants it. */
@@ -323,7 +336,7 @@ class Scan {
   ): ScanResult {
     this.#checkManifestSize(manifestBytes);
     const { records, sink } = this;
-    const result = new RememberedResult(
+    const result = new HashedResult(
       decodeBlobRef(fromHex(hex)!)!,
       records,
       hashes,
@@ -439,40 +452,4 @@ class Scan {
     this.progress.bytes += bytes;
     this.options.onProgress?.(this.progress);
   }
-}
-
-/** A result whose manifest is made when it is asked for. */
-class RememberedResult implements ScanResult {
-  #entries: DirEntry[] | undefined;
-  #manifest: Uint8Array | undefined;
-
-  constructor(
-    readonly ref: BlobRef,
-    readonly records: readonly WalkRecord[],
-    readonly hashes: TreeHashes,
-    readonly stats: ScanStats,
-  ) {}
-
-  get entries(): readonly DirEntry[] {
-    return this.#entries ??= entriesOf(this.records, this.hashes);
-  }
-
-  get manifest(): Uint8Array {
-    return this.#manifest ??= encodeDirManifest(this.entries);
-  }
-}
-
-/** The entries of a manifest. */
-function entriesOf(records: readonly WalkRecord[], hashes: TreeHashes): DirEntry[] {
-  return records.map((record, index) => {
-    const { path, mode } = record;
-    return otherEntry(record) ??
-      { kind: "file", path, mode, blob: encodeBlobRef(hashes.contentOf(index).ref) };
-  });
-}
-
-/** The entry of what is no file. */
-export function otherEntry({ kind, path, mode, target }: WalkRecord): DirEntry | undefined {
-  if (kind === "dir") return { kind, path, mode };
-  return kind === "symlink" ? { kind, path, target } : undefined;
 }

@@ -51,8 +51,11 @@ const BODY_VERSION = 1;
 const HASH_LENGTH = 32;
 /** Magic and version. */
 const HEAD_LENGTH = 5;
+const SIZE_LENGTH = 8;
 /** Hash and fixed-width size of a small reference. */
-const SMALL_FIXED_LENGTH = HASH_LENGTH + 8;
+const SMALL_FIXED_LENGTH = HASH_LENGTH + SIZE_LENGTH;
+const SCHEME = encodeUtf8("mesh://");
+const HEX_DIGITS = encodeUtf8("0123456789abcdef");
 
 /** Part of one chunk. */
 export interface ChunkSlice {
@@ -250,6 +253,37 @@ function encodeSmall(ref: SmallRef): Uint8Array {
   fixed.set(ref.hash, HEAD_LENGTH);
   new DataView(fixed.buffer).setBigUint64(HEAD_LENGTH + HASH_LENGTH, BigInt(ref.size), true);
   return concatBytes([fixed, encodeUtf8(ref.uri)]);
+}
+
+/** Length of a small reference with the usual URI, bytes. */
+export const USUAL_SMALL_LENGTH: number = HEAD_LENGTH + SMALL_FIXED_LENGTH + SCHEME.length + 2 * HASH_LENGTH;
+
+/**
+ * Writes a small reference with the usual URI, {@linkcode USUAL_SMALL_LENGTH} bytes, to `out` at `at`: what
+ * {@linkcode encodeBlobRef} makes of it, without making anything else.
+ *
+ * @param hashes holds the hash, from `hashAt` on. @param size a number of bytes that a small reference may have.
+ */
+export function writeUsualSmall(
+  out: Uint8Array,
+  at: number,
+  hashes: Uint8Array,
+  hashAt: number,
+  size: number,
+): void {
+  for (let i = 0; i < MAGIC.length; i++) out[at++] = MAGIC[i];
+  out[at++] = VERSION_SMALL;
+  for (let i = 0; i < HASH_LENGTH; i++) out[at++] = hashes[hashAt + i];
+  for (let i = 0; i < SIZE_LENGTH; i++) {
+    out[at++] = size % 0x100;
+    size = Math.floor(size / 0x100);
+  }
+  for (let i = 0; i < SCHEME.length; i++) out[at++] = SCHEME[i];
+  for (let i = 0; i < HASH_LENGTH; i++) {
+    const byte = hashes[hashAt + i];
+    out[at++] = HEX_DIGITS[byte >>> 4];
+    out[at++] = HEX_DIGITS[byte & 15];
+  }
 }
 
 /**

@@ -6,6 +6,7 @@
  */
 
 import { DecodeError, InvalidArgumentError, LimitExceededError, UnsupportedVersionError } from "../errors.ts";
+import { USUAL_SMALL_LENGTH, writeUsualSmall } from "./blob_ref.ts";
 import { PostcardReader, PostcardWriter } from "./postcard.ts";
 
 /** The manifest version that this release reads and writes. */
@@ -72,30 +73,67 @@ export interface DirManifestLimits {
  * unsigned 32-bit number.
  */
 export function encodeDirManifest(entries: readonly DirEntry[]): Uint8Array {
-  // A usual entry is a path of some 50 bytes and a reference of 116.
-  const writer = new PostcardWriter(16 + 192 * entries.length);
-  writer.u8(DIR_MANIFEST_VERSION).varint(entries.length);
+  const writer = new DirManifestWriter(entries.length);
   for (const entry of entries) {
-    writer.string(entry.path);
     switch (entry.kind) {
       case "file":
-        writer.varint(KIND_FILE).varint(checkMode(entry)).bytes(entry.blob);
+        writer.file(entry.path, entry.mode, entry.blob);
         break;
       case "dir":
-        writer.varint(KIND_DIR).varint(checkMode(entry));
+        writer.dir(entry.path, entry.mode);
         break;
       case "symlink":
-        writer.varint(KIND_SYMLINK).string(entry.target);
+        writer.symlink(entry.path, entry.target);
     }
   }
-  return writer.finish().slice();
+  return writer.finish();
 }
 
-function checkMode(entry: FileEntry | DirectoryEntry): number {
-  if (!Number.isInteger(entry.mode) || entry.mode < 0 || entry.mode > MAX_MODE) {
-    throw new InvalidArgumentError(`Encode directory manifest: "${entry.path}" has mode ${entry.mode}`);
+/**
+ * Makes the bytes of a manifest of what is at hand, entry by entry. Methods throw `InvalidArgumentError` when a mode is
+ * not an unsigned 32-bit number.
+ */
+export class DirManifestWriter {
+  readonly #writer: PostcardWriter;
+
+  /** @param count how many entries there will be. */
+  constructor(count: number) {
+    // A usual entry is a path of some 50 bytes and a reference of 116.
+    this.#writer = new PostcardWriter(16 + 192 * count).u8(DIR_MANIFEST_VERSION).varint(count);
   }
-  return entry.mode;
+
+  /** A file. @param blob encoded reference of the content. */
+  file(path: string, mode: number, blob: Uint8Array): void {
+    this.#writer.string(path).varint(KIND_FILE).varint(checkMode(path, mode)).bytes(blob);
+  }
+
+  /** A file of one chunk, by the hash that `hashes` hold from `at` on; its reference is the usual one. */
+  smallFile(path: string, mode: number, hashes: Uint8Array, at: number, size: number): void {
+    this.#writer.string(path).varint(KIND_FILE).varint(checkMode(path, mode)).varint(USUAL_SMALL_LENGTH)
+      .room(USUAL_SMALL_LENGTH, (out, offset) => writeUsualSmall(out, offset, hashes, at, size));
+  }
+
+  /** A directory. */
+  dir(path: string, mode: number): void {
+    this.#writer.string(path).varint(KIND_DIR).varint(checkMode(path, mode));
+  }
+
+  /** A symbolic link. */
+  symlink(path: string, target: string): void {
+    this.#writer.string(path).varint(KIND_SYMLINK).string(target);
+  }
+
+  /** The bytes, when all entries are there. */
+  finish(): Uint8Array {
+    return this.#writer.finish().slice();
+  }
+}
+
+function checkMode(path: string, mode: number): number {
+  if (!Number.isInteger(mode) || mode < 0 || mode > MAX_MODE) {
+    throw new InvalidArgumentError(`Encode directory manifest: "${path}" has mode ${mode}`);
+  }
+  return mode;
 }
 
 /**

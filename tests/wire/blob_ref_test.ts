@@ -23,8 +23,11 @@ import {
   MAX_MANIFEST_BODY,
   MAX_TREE_BODY,
   MAX_TREE_SIZE,
+  smallChunkOf,
   smallRef,
   treeRef,
+  USUAL_SMALL_LENGTH,
+  writeUsualSmall,
 } from "../../src/wire/blob_ref.ts";
 import { concatBytes, fromHex, toHex } from "../../src/wire/bytes.ts";
 import { PostcardWriter } from "../../src/wire/postcard.ts";
@@ -306,4 +309,31 @@ Deno.test("references: the encoder refuses what the decoder would refuse", () =>
     () => encodeBlobRef({ ...good, chunks: [{ hash: new Uint8Array(3), size: 3 }] }),
     InvalidArgumentError,
   );
+});
+
+Deno.test("blob ref: a small one with the usual URI is written in place as it is encoded", () => {
+  const sizes = fc.oneof(fc.nat(MAX_BLOB_SIZE), fc.constantFrom(0, 255, 256, 2 ** 32 - 1, MAX_BLOB_SIZE));
+  fc.assert(fc.property(fc.uint8Array({ minLength: 40, maxLength: 40 }), sizes, (hashes, size) => {
+    const hash = hashes.slice(3, 35);
+    const out = new Uint8Array(USUAL_SMALL_LENGTH + 2).fill(7);
+    writeUsualSmall(out, 1, hashes, 3, size);
+    const encoded = encodeBlobRef(smallRef(blobUri(hash), hash, size));
+    assert.deepEqual(out, concatBytes([new Uint8Array([7]), encoded, new Uint8Array([7])]));
+  }));
+});
+
+Deno.test("blob ref: the chunk of a small one is what decoding finds, or nothing", () => {
+  fc.assert(fc.property(blobRefs, fc.nat(200), fc.nat(255), (ref, at, byte) => {
+    const bytes = encodeBlobRef(ref);
+    const bent = bytes.map((old, i) => i === at ? byte : old);
+    for (const candidate of [bytes, bent, bytes.subarray(0, at)]) {
+      const chunk = smallChunkOf(candidate);
+      if (chunk !== undefined) assert.deepEqual([chunk], chunksOf(decodeBlobRef(candidate)!));
+    }
+  }));
+  const usual = encodeBlobRef(smallRef(blobUri(hashOf(3)), hashOf(3), 77));
+  assert.deepEqual(smallChunkOf(usual), { hash: hashOf(3), size: 77 });
+  for (const other of [usual.subarray(0, 44), usual.with(45, 0xc3), usual.with(44, 1), usual.with(4, 2)]) {
+    assert.equal(smallChunkOf(other), undefined);
+  }
 });
