@@ -142,6 +142,7 @@ function sinkOf(feed: OfferFeed, store: FolderBlobStore): ScanSink {
     ...storeSink(store),
     part: (path, identity, chunk, offset) => store.addFile(path, identity, [{ ...chunk, offset }]),
     listed: (records) => feed.list(records),
+    finished: (ref) => feed.finish(ref),
     known: (hashes, count) => feed.know(hashes.bytes, count),
     isFollowed: () => feed.isFollowed,
   };

@@ -129,6 +129,8 @@ export interface ScanSink {
   readonly listed?: (records: readonly WalkRecord[]) => void;
   /** Is told that the first `count` hashes of the tree are known; `file`, `part` or `later` were called before. */
   readonly known?: (hashes: TreeHashes, count: number) => void;
+  /** Is told the reference when it is known before all is done. */
+  readonly finished?: (ref: BlobRef) => void;
   /** Whether what is found is in demand already, and this thread has that to do, too. @default never */
   readonly isFollowed?: () => boolean;
 }
@@ -196,9 +198,12 @@ export async function scanInto(
   const result = remembered?.scanned === undefined
     ? await scan.finishHashed(tree.hashes, walked.skipped)
     : scan.finishRemembered(remembered.scanned, tree.hashes, walked.skipped);
-  if (tree.isNews || remembered?.scanned === undefined) {
+  if (cache !== undefined && (tree.isNews || remembered?.scanned === undefined)) {
+    // Nobody who waits for the reference need wait for this.
+    sink.finished?.(result.ref);
+    await pacer.pause();
     const scanned = { ref: toHex(encodeBlobRef(result.ref)), manifestBytes: result.stats.manifestBytes };
-    cache?.save(name, { ...tree, records, scanned, fetched: remembered?.fetched });
+    cache.save(name, { ...tree, records, scanned, fetched: remembered?.fetched });
   }
   return result;
 }
@@ -290,7 +295,7 @@ class Scan {
         this.#countPiece(chunk.size);
       },
       onFile: (entry, identity, hashes, bytes) => {
-        this.#tellFile(records[entry], identity, hashes.contentOf(entry).chunks, bytes);
+        this.#tellFile(records[entry], identity, hashes.chunksOf(entry), bytes);
       },
       onHashes: (hashes, count) => sink.known?.(hashes, count),
     });
@@ -304,7 +309,7 @@ class Scan {
     this.options.onProgress?.(this.progress);
     this.#tellLater(() => {
       for (const entry of known) {
-        sink.file?.(records[entry].path, records[entry], hashes.contentOf(entry).chunks);
+        sink.file?.(records[entry].path, records[entry], hashes.chunksOf(entry));
       }
     });
   }

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { CHUNK_SIZE } from "../wire/blob_ref.ts";
+import { CHUNK_SIZE, type ChunkRef } from "../wire/blob_ref.ts";
 import { fromHex } from "../wire/bytes.ts";
 import { type HashedContent, manyChunks, oneChunk } from "./content_hasher.ts";
 
@@ -80,17 +80,22 @@ export class TreeHashes {
     this.bytes.set(hash, (this.#first[entry] + ordinal) * HASH_LENGTH);
   }
 
-  /** Reference and chunks of a file whose hashes are known. The hashes are views. */
-  contentOf(entry: number): HashedContent {
+  /** Chunks of a file whose hashes are known; one that is empty has one. The hashes are views. */
+  chunksOf(entry: number): ChunkRef[] {
     const { size } = this.#entries[entry];
-    if (size === 0) return oneChunk(EMPTY_HASH, 0);
+    if (size === 0) return [{ hash: EMPTY_HASH, size }];
     const first = this.#first[entry];
-    if (size <= CHUNK_SIZE) return oneChunk(this.at(first), size);
-    const chunks = [];
+    const chunks: ChunkRef[] = [];
     for (let offset = 0; offset < size; offset += CHUNK_SIZE) {
       chunks.push({ hash: this.at(first + chunks.length), size: Math.min(CHUNK_SIZE, size - offset) });
     }
-    const whole = this.at(first + chunks.length);
-    return manyChunks(whole, chunks);
+    return chunks;
+  }
+
+  /** Reference and chunks of a file whose hashes are known. The hashes are views. */
+  contentOf(entry: number): HashedContent {
+    const chunks = this.chunksOf(entry);
+    if (chunks.length === 1) return oneChunk(chunks[0].hash, chunks[0].size);
+    return manyChunks(this.at(this.#first[entry] + chunks.length), chunks);
   }
 }
