@@ -141,7 +141,7 @@ const share = command(
     pinned: withDefault(
       flag("--pinned", {
         description:
-          message`Read everything first: the ticket is for exactly this content. Without it, the ticket is there at once and is for what is at the path when it is fetched from this run.`,
+          message`Read everything first: the ticket is for exactly that content. Without it, it is for what this node offers at this path.`,
       }),
       false,
     ),
@@ -169,7 +169,7 @@ const share = command(
   {
     brief: message`Share a directory.`,
     description:
-      message`Prints a ticket and serves the directory to whoever has the ticket, encrypted, until Ctrl-C. Keep the ticket secret.`,
+      message`Prints a ticket at once, then reads the directory and serves it to whoever has the ticket, encrypted, until Ctrl-C. Keep the ticket secret.`,
   },
 );
 

@@ -1,7 +1,12 @@
 /** Requesters and holders that break the offer protocol in every way: the other side says so, and lives on. */
 
 import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
 import fc from "fast-check";
+import { toChunkSource } from "../../src/blob/transfer_client.ts";
+import { fetchDir } from "../../src/directory/fetch_dir.ts";
+import { toOfferSource } from "../../src/directory/offer_source.ts";
 import { LimitExceededError, SessionClosedError, TransferProtocolError } from "../../src/errors.ts";
 import { OFFER_PROTOCOL, requestOffer } from "../../src/directory/offer_request.ts";
 import { packOutline } from "../../src/directory/packed_outline.ts";
@@ -19,6 +24,7 @@ import {
   type OfferAnswer,
 } from "../../src/wire/offer_message.ts";
 import { connectedPair, loopback as permissions, until } from "../mesh/nodes.ts";
+import { tempPermissions, withTempDir } from "../support/temp.ts";
 import { allHashes, hashOf, ManualOffer, outlineOf, someRef, withOffer } from "./offer_support.ts";
 
 const question = frameMessage(encodeOfferQuestion({ live: true }));
@@ -202,3 +208,20 @@ Deno.test(
       assert.equal(await offer.nextHashes(), undefined);
     }, false),
 );
+
+Deno.test("hostile holder of an offer: a reference that names and hashes do not make", {
+  permissions: { ...permissions, ...tempPermissions },
+}, () =>
+  withTempDir((dir) => {
+    const dirs = packOutline([{ kind: "dir", path: "d", mode: 0o40755 }]);
+    const named: OfferAnswer = { kind: "outline", length: dirs.length, packedLength: dirs.packed.length };
+    return asking([named, dirs.packed, done], async (session) => {
+      const fetching = fetchDir(toChunkSource(session), toOfferSource(session), join(dir, "dest"));
+      await assert.rejects(fetching, (error) => {
+        assert.ok(error instanceof TransferProtocolError, String(error));
+        assert.match(error.message, /its reference is/);
+        return true;
+      });
+      assert.deepEqual(readdirSync(dir), []);
+    });
+  }));
