@@ -27,6 +27,16 @@ const OPTIONAL_PEER = "@napi-rs/blake-hash";
 const NODE_FLOOR = ">=20.19.0";
 const DESCRIPTION = "Encrypted UDP mesh that moves directories, blobs and streams between machines";
 
+/** Deno keeps compiled code by itself; what it has for Node's sake would take longer to load. */
+const COMMAND = `#!/usr/bin/env node
+if (!("Deno" in globalThis)) {
+  const { keepCompiledCode } = await import("../src/runtime/compiled_code.js");
+  keepCompiledCode();
+}
+const { runCommand } = await import("../src/cli/mod.js");
+await runCommand();
+`;
+
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
 /** The source files of the package, relative to the project. */
@@ -81,10 +91,7 @@ export function packageJson(): Record<string, unknown> {
 export function writeCommand(to: string): void {
   const bin = join(to, "bin/hawser.js");
   mkdirSync(dirname(bin), { recursive: true });
-  writeFileSync(
-    bin,
-    '#!/usr/bin/env node\nimport { runCommand } from "../src/cli/mod.js";\n\nawait runCommand();\n',
-  );
+  writeFileSync(bin, COMMAND);
   chmodSync(bin, 0o755);
 }
 
