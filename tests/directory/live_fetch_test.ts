@@ -16,7 +16,6 @@ import { storeDir } from "../../src/directory/store_dir.ts";
 import { OfferFailedError, PeerSilentError, SourceChangedError, UnsupportedError } from "../../src/errors.ts";
 import type { MeshNode, Session } from "../../src/mesh/mod.ts";
 import { encodeBlobRef } from "../../src/wire/blob_ref.ts";
-import { concatBytes } from "../../src/wire/bytes.ts";
 import { closeAll, loopback, startNode, until } from "../mesh/nodes.ts";
 import { Later } from "../support/jobs.ts";
 import { UdpRelay } from "../support/relay.ts";
@@ -24,6 +23,7 @@ import { tempPermissions, withTempDir } from "../support/temp.ts";
 import { compareTrees, makeTree, namesIn, pattern } from "../support/tree.ts";
 import { awaitedOffer } from "./offer_support.ts";
 import { type OfferedTree, offeredTree } from "./scripted_offer.ts";
+import { toldOffer } from "./told_offer.ts";
 
 const LARGE = 20_000_000;
 const TREE = {
@@ -74,15 +74,7 @@ function liveTest(name: string, body: (setting: Setting) => Promise<void>): void
           options: OfferOptions = {},
         ): Disposable => {
           onTransfer = options.onTransfer;
-          const offer = new FolderOffer(new FolderBlobStore(from), from, async (feed) => {
-            feed.list(tree.outline);
-            for (let told = 0; told < tree.hashes.length;) {
-              await wait(told);
-              feed.know(concatBytes(tree.hashes), ++told);
-            }
-            options.onEnd?.();
-            return { ref: tree.ref, stats: { ...NOTHING, skipped: [] } };
-          });
+          const offer = toldOffer(from, tree, wait, options.onEnd);
           offers.push(offer);
           return serveOffer(holder, offer);
         };
@@ -97,8 +89,6 @@ function liveTest(name: string, body: (setting: Setting) => Promise<void>): void
       }),
   );
 }
-
-const NOTHING = { files: 0, dirs: 0, symlinks: 0, bytes: 0, manifestBytes: 0 };
 
 liveTest("content arrives before the holder has read everything", async (setting) => {
   const { from, to, tree, session, offer } = setting;
