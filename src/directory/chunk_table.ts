@@ -10,6 +10,8 @@ import { equalBytes } from "../wire/bytes.ts";
 
 const HASH_LENGTH = 32;
 const FIRST_CAPACITY = 1024;
+/** Odd, with bits all over: 2^32 over the golden ratio. */
+const MULTIPLIER = 0x9e3779b1;
 /** Marks a free slot, and the end of a chain. */
 const NONE = -1;
 /** Marks a chunk that is in no chain yet. */
@@ -30,6 +32,7 @@ export class ChunkTable {
   /** Open addressing: hash to head. At most half full. */
   #slots = new Int32Array(FIRST_CAPACITY * 2).fill(NONE);
   #heads = 0;
+  readonly #seed = crypto.getRandomValues(new Int32Array(1))[0];
 
   /** Number of chunks, repeated ones included. */
   get count(): number {
@@ -127,11 +130,20 @@ export class ChunkTable {
     return head === NONE ? undefined : head;
   }
 
-  /** The slot that holds `hash`, or the free one where it belongs. Hashes are uniform: their first bytes will do. */
+  /** The slot that holds `hash`, or the free one where it belongs. */
   #slotOf(hash: Uint8Array): number {
     const mask = this.#slots.length - 1;
-    let slot = (hash[0] | (hash[1] << 8) | (hash[2] << 16) | (hash[3] << 24)) & mask;
-    for (;; slot = (slot + 1) & mask) {
+    // Hashes are whatever the manifest's maker wrote: from a start that nobody knows, all of their bytes decide.
+    let mixed = this.#seed;
+    for (let i = 0; i < HASH_LENGTH; i += 4) {
+      const word = hash[i] | (hash[i + 1] << 8) | (hash[i + 2] << 16) | (hash[i + 3] << 24);
+      mixed = Math.imul(mixed ^ word, MULTIPLIER);
+      mixed ^= mixed >>> 15;
+    }
+    // Once more: a product carries upwards only, and it is the lower bits that decide.
+    mixed = Math.imul(mixed, MULTIPLIER);
+    mixed ^= mixed >>> 16;
+    for (let slot = mixed & mask;; slot = (slot + 1) & mask) {
       const head = this.#slots[slot];
       if (head === NONE || equalBytes(this.hashOf(head), hash)) return slot;
     }
