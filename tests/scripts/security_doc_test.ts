@@ -14,7 +14,9 @@ const page = readFileSync(new URL("SECURITY.md", ROOT), "utf8");
 /** Names of tests as the file writes them; what a template fills in is anything. */
 function namesIn(file: string): RegExp[] {
   const source = readFileSync(new URL(file, ROOT), "utf8");
-  const names = source.matchAll(/Deno\.test\(\s*(?:\{\s*name:\s*)?(?:"((?:[^"\\]|\\.)*)"|`([^`]*)`)/g);
+  const names = source.matchAll(
+    /(?:Deno\.test|testInTempDir)\(\s*(?:\{\s*name:\s*)?(?:"((?:[^"\\]|\\.)*)"|`([^`]*)`)/g,
+  );
   return [...names].map(([, text, template]) => {
     const parts = (text ?? template).split(/\$\{[^}]*\}/);
     return new RegExp(`^${parts.map((part) => part.replace(/[.*+?^$()|[\]\\{}]/g, "\\$&")).join(".+")}$`);
