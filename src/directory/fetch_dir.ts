@@ -28,10 +28,16 @@ import { TreeCache } from "./tree_cache.ts";
 const ACTION = "Fetch directory";
 
 /**
- * Makes `dest` the directory behind `ref`, all or nothing: the new tree is made in a folder beside `dest`, verified
- * byte by byte, and then takes its place, with the old tree, if any, gone. On any failure, and when `signal` is
- * aborted, `dest` is what it was and nothing is left beside it. A process that is killed leaves a folder
- * `.<name>.fetch_<id>`, which the next fetch of the same reference continues and any other removes.
+ * Makes `dest` the directory behind a reference, or the one that a peer offers, all or nothing: the new tree is made in
+ * a folder beside `dest`, verified byte by byte, and then takes its place, with the old tree, if any, gone. On any
+ * failure, and when `signal` is aborted, `dest` is what it was and nothing is left beside it. A process that is killed
+ * leaves a folder `.<name>.fetch_<id>`, which the next fetch of the same directory continues, by whatever it is fetched,
+ * and any other removes.
+ *
+ * What is offered is fetched while its holder still reads it, if there is nothing at `dest` and nothing to reuse; else
+ * the reference is waited for, and what is on this machine is read meanwhile. An offer given here is closed in the end.
+ * An `OfferSource` is asked again when its answer breaks off. A holder that is there
+ * and tells of no hash in 30 s is given up; how long one may read before that is for `signal` to say.
  *
  * Content that is at `dest` already is not fetched again; when `dest` is the same already, nothing is done. A file
  * that does not change (path, content and mode) becomes part of the new tree as it is, by a hard link, if it has no
@@ -49,7 +55,9 @@ const ACTION = "Fetch directory";
  * Throws, before it changes anything: `PermissionDeniedError`; `UnsafePathError`, `ManifestError`,
  * `LimitExceededError`, `DecodeError`, `UnsupportedError` for manifests that are refused; `FileSystemError` when `dest`
  * cannot be replaced; `DiskFullError` when it is known that the space will not do. Later: what the source throws,
- * `SizeMismatchError` when content has not its declared size, `FileSystemError`, `DiskFullError`.
+ * `SizeMismatchError` when content has not its declared size, `FileSystemError`, `DiskFullError`; of offers what
+ * `requestOffer` throws, `TransferProtocolError` when names and hashes do not make the reference that the offer ends
+ * with.
  *
  * @example
  * ```ts
