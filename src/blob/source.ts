@@ -21,6 +21,11 @@ export interface ChunkJob {
   write(bytes: Uint8Array, offset: number): void;
   /** Called once, after the last byte was verified. */
   complete(): void;
+  /**
+   * Takes all bytes of the chunk, verified, in place of `write` and `complete`: from a source that has them in one piece.
+   * They are valid during the call only.
+   */
+  take?(bytes: Uint8Array): void;
 }
 
 /**

@@ -155,7 +155,7 @@ class ChunkFetch implements LaneHandler {
     holder.onVerified();
     this.#unfinished--;
     try {
-      job.job.complete();
+      job.complete();
     } catch (error) {
       return this.#finish(error);
     }
@@ -237,7 +237,7 @@ class ChunkFetch implements LaneHandler {
     for (const job of lane.take()) {
       this.#inFlight -= job.length - job.received;
       // Kept back for the streams that begin new chunks, there is a hasher for each.
-      if (job.isPacked || (job.received > 0 && this.#pool.free < this.#maxLanes)) job.restart();
+      if (job.isPacked || job.isBorrowed || (job.received > 0 && this.#pool.free < this.#maxLanes)) job.restart();
       if (job.received > 0) this.#again.unshift(job);
       else this.#again.push(job);
     }
@@ -258,7 +258,7 @@ class ChunkFetch implements LaneHandler {
 
   /** A holder cannot give a job: the next one is asked; when none is left, the fetch fails. */
   #deny(holder: TransferHolder, job: TransferJob, error: Error): void {
-    job.failures.set(holder.index, error);
+    job.fail(holder.index, error);
     job.restart();
     this.#requeue(job);
   }

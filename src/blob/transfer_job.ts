@@ -36,12 +36,15 @@ export class HasherPool {
   }
 }
 
+/** What most jobs have of failures. */
+const NO_FAILURES: ReadonlyMap<number, Error> = new Map<number, Error>();
+
 /** One chunk of a fetch. */
 export class TransferJob {
-  /** Bytes received, hashed and written. */
+  /** Bytes received and hashed. */
   received = 0;
   /** Holders (by index) that cannot give it, with what they did instead. */
-  readonly failures: Map<number, Error> = new Map<number, Error>();
+  failures: ReadonlyMap<number, Error> = NO_FAILURES;
   /** Index of the holder that sent what was received: bytes of several are never mixed, or nobody could be blamed. */
   holder: number | undefined;
   /** Times that a holder was too busy for it. */
@@ -51,7 +54,10 @@ export class TransferJob {
   /** What came of the packed form, of which `received` counts the bytes. */
   #packed: Uint8Array | undefined;
   #hasher: Blake3Hasher | undefined;
+  /** Hash of all of it, where it came in one piece. */
   #whole: Uint8Array | undefined;
+  /** That piece, where the job takes it verified: valid until the stream's callback returns. */
+  #piece: Uint8Array | undefined;
 
   constructor(readonly job: ChunkJob, readonly pool: HasherPool) {
     this.asksPacked = job.packable ?? false;
@@ -70,6 +76,16 @@ export class TransferJob {
   /** Whether what was received is of the packed form: of use only with the rest of it. */
   get isPacked(): boolean {
     return this.#packed !== undefined;
+  }
+
+  /** Whether what was received is gone with the stream that it came from. */
+  get isBorrowed(): boolean {
+    return this.#piece !== undefined;
+  }
+
+  /** Notes that a holder cannot give it. */
+  fail(holder: number, error: Error): void {
+    this.failures = new Map(this.failures).set(holder, error);
   }
 
   /** Begins to take a packed form of `length` bytes instead of the bytes themselves. */
@@ -93,7 +109,8 @@ export class TransferJob {
     }
     // A piece that is the whole chunk is hashed at once, below: most chunks are small files in one piece.
     if (this.#hasher === undefined && bytes.length === this.length) {
-      this.job.write(bytes, 0);
+      if (this.job.take === undefined) this.job.write(bytes, 0);
+      else this.#piece = bytes;
       this.received = bytes.length;
       this.#whole = this.pool.blake3.hash(bytes);
       return;
@@ -116,10 +133,18 @@ export class TransferJob {
     return equalBytes(digest, this.hash);
   }
 
+  /** Tells the job that all of it is here and right. */
+  complete(): void {
+    const piece = this.#piece;
+    this.#piece = undefined;
+    if (piece === undefined) this.job.complete();
+    else this.job.take!(piece);
+  }
+
   /** Starts again from the first byte. */
   restart(): void {
     this.received = 0;
-    this.#packed = undefined;
+    this.#packed = this.#piece = undefined;
     this.forget();
   }
 

@@ -33,11 +33,17 @@ export abstract class CheckedJob implements ChunkJob {
   }
 
   complete(): void {
+    this.completeWith(this.#received, () => this.finish());
+  }
+
+  /** Completes the job with `received` bytes, of which `finish` makes what is wanted. */
+  protected completeWith(received: number, finish: () => void): void {
     this.batch.attempt(() => {
-      if (this.#received !== this.length) throw this.#mismatch();
+      this.#received = received;
+      if (received !== this.length) throw this.#mismatch();
       if (this.#done) throw new TransferProtocolError(`Fetch chunk ${toHex(this.hash)}: completed twice`);
       this.#done = true;
-      this.finish();
+      finish();
       this.batch.completed++;
     });
   }
