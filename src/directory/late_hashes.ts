@@ -12,6 +12,7 @@ import { type DirEntry, DirManifestWriter } from "../wire/dir_manifest.ts";
 import type { OutlineEntry } from "../wire/dir_outline.ts";
 import { EMPTY_HASH, type PlannedFile } from "./plan_files.ts";
 import type { ManifestPlan } from "./plan.ts";
+import { sliced, type Steps } from "./steps.ts";
 
 const HASH_LENGTH = 32;
 
@@ -71,11 +72,11 @@ export class LateHashes {
    * Takes what is missing from the manifest that the outline has become. Throws `ManifestError` when it is of another
    * outline, or when hashes that came before are not in it.
    */
-  acceptManifest(entries: readonly DirEntry[]): void {
+  *acceptManifest(entries: readonly DirEntry[]): Steps<void> {
     const { chunks } = this.#plan;
     let chunk = 0;
-    for (const entry of entries) {
-      if (entry.kind !== "file") continue;
+    yield* sliced(entries, (entry) => {
+      if (entry.kind !== "file") return;
       for (const { hash, size } of chunksOf(decodeBlobRef(entry.blob)!)) {
         if (size === 0) continue;
         if (chunk >= this.known) this.#set(chunk, hash);
@@ -84,35 +85,31 @@ export class LateHashes {
         }
         chunk++;
       }
-    }
+    });
     this.known = chunk;
     this.#length = this.#hashes.length;
   }
 
   /** The manifest, once all hashes came in {@linkcode LateHashes.accept}. */
-  manifest(): Uint8Array {
+  *manifest(): Steps<Uint8Array> {
     let at = 0;
     let file = 0;
     const next = () => this.#hashes.subarray(at, at += HASH_LENGTH);
     const writer = new DirManifestWriter(this.#outline.length);
-    for (const entry of this.#outline) {
-      if (entry.kind === "dir") writer.dir(entry.path, entry.mode);
-      else if (entry.kind === "symlink") writer.symlink(entry.path, entry.target);
-      else {
-        const { path, mode, size } = entry;
-        const { firstChunk, chunkCount } = this.#plan.files[file++];
-        if (chunkCount === 0) writer.smallFile(path, mode, EMPTY_HASH, 0, 0);
-        else if (chunkCount === 1) writer.smallFile(path, mode, next(), 0, size);
-        else {
-          const chunks = [];
-          for (let i = 0; i < chunkCount; i++) {
-            chunks.push({ hash: next(), size: this.#plan.chunks.sizeOf(firstChunk + i) });
-          }
-          const ref = manifestRef(blobUri(next()), { kind: "replicated" }, chunks);
-          writer.file(path, mode, encodeBlobRef(ref));
-        }
+    yield* sliced(this.#outline, (entry) => {
+      const { kind, path } = entry;
+      if (kind === "dir") return writer.dir(path, entry.mode);
+      if (kind === "symlink") return writer.symlink(path, entry.target);
+      const { mode, size } = entry;
+      const { firstChunk, chunkCount } = this.#plan.files[file++];
+      if (chunkCount === 0) return writer.smallFile(path, mode, EMPTY_HASH, 0, 0);
+      if (chunkCount === 1) return writer.smallFile(path, mode, next(), 0, size);
+      const chunks = [];
+      for (let i = 0; i < chunkCount; i++) {
+        chunks.push({ hash: next(), size: this.#plan.chunks.sizeOf(firstChunk + i) });
       }
-    }
+      writer.file(path, mode, encodeBlobRef(manifestRef(blobUri(next()), { kind: "replicated" }, chunks)));
+    });
     return writer.finish();
   }
 

@@ -19,8 +19,10 @@ import type { ReadManifestOptions } from "./fetch_options.ts";
 import { LateHashes } from "./late_hashes.ts";
 import { isOfferLost } from "./offer_loss.ts";
 import { outlineKey, outlineOf } from "./outline_key.ts";
-import { checkManifest, type ManifestPlan } from "./plan.ts";
+import { WorkPacer } from "./pacer.ts";
+import { checkManifestPaced, type ManifestPlan } from "./plan.ts";
 import { readManifest } from "./read_manifest.ts";
+import { runStepsPaced } from "./steps.ts";
 
 const HASH_LENGTH = 32;
 /** Milliseconds in which a holder has to tell of another hash: it takes less to read a chunk from any disk. */
@@ -57,6 +59,7 @@ export class OfferFollower implements KnownChunks {
   /** Ends everything: the caller's signal, {@linkcode OfferFollower.close}, or a holder that says nothing. */
   readonly #stop = new AbortController();
   readonly #signal: AbortSignal;
+  readonly #pacer: WorkPacer;
   /** Who waits for hashes. */
   #more: { promise: Promise<void>; resolve: () => void; reject: (reason: unknown) => void } | undefined;
   #failure: { readonly reason: unknown } | undefined;
@@ -69,6 +72,7 @@ export class OfferFollower implements KnownChunks {
     this.#options = options;
     const { signal } = options;
     this.#signal = signal === undefined ? this.#stop.signal : AbortSignal.any([signal, this.#stop.signal]);
+    this.#pacer = new WorkPacer(this.#signal);
     this.done = this.#run();
     this.done.catch((reason) => {
       this.#failure = { reason };
@@ -135,12 +139,12 @@ export class OfferFollower implements KnownChunks {
       if (batch === undefined) break;
       const skipped = Math.min(known, batch.length / HASH_LENGTH);
       known -= skipped;
-      this.#accept(() => hashes.accept(batch.subarray(skipped * HASH_LENGTH)));
+      await this.#accept(() => hashes.accept(batch.subarray(skipped * HASH_LENGTH)));
       this.#wake();
     }
     const ref = await withSignal(offer.ref, this.#signal);
     if (!hashes.isComplete) throw this.#breach("it ends before all hashes came");
-    const manifest = hashes.manifest();
+    const manifest = await runStepsPaced(hashes.manifest(), this.#pacer);
     const made = await referenceOf(manifest);
     if (!equalBytes(encodeBlobRef(made), encodeBlobRef(ref))) {
       throw this.#breach(`its reference is "${ref.uri}", what it sent is "${made.uri}"`);
@@ -155,8 +159,9 @@ export class OfferFollower implements KnownChunks {
       ...this.#options,
       signal: this.#signal,
     });
-    await this.#checkSame(outlineOf(entries, checkManifest(entries).files));
-    this.#accept(() => this.#hashes.acceptManifest(entries));
+    const { files } = await checkManifestPaced(entries, {}, this.#pacer);
+    await this.#checkSame(outlineOf(entries, files));
+    await this.#accept(() => runStepsPaced(this.#hashes.acceptManifest(entries), this.#pacer));
     this.#wake();
     return { ref, manifestBytes };
   }
@@ -184,9 +189,9 @@ export class OfferFollower implements KnownChunks {
     throw new OfferFailedError(message);
   }
 
-  #accept(take: () => void): void {
+  async #accept(take: () => void | Promise<void>): Promise<void> {
     try {
-      take();
+      await take();
     } catch (error) {
       if (!(error instanceof ManifestError)) throw error;
       throw this.#breach(error.message, { cause: error });
