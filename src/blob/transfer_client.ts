@@ -237,7 +237,8 @@ class ChunkFetch implements LaneHandler {
     for (const job of lane.take()) {
       this.#inFlight -= job.length - job.received;
       // Kept back for the streams that begin new chunks, there is a hasher for each.
-      if (job.isPacked || job.isBorrowed || (job.received > 0 && this.#pool.free < this.#maxLanes)) job.restart();
+      const isKept = !job.isPacked && !job.isBorrowed && this.#pool.free >= this.#maxLanes;
+      if (job.received > 0 && !isKept) job.restart();
       if (job.received > 0) this.#again.unshift(job);
       else this.#again.push(job);
     }
