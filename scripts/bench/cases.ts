@@ -106,6 +106,7 @@ export const CASES: readonly Case[] = [
     const source = join(folder, "source");
     return { source, ...makeSeedTree(source, quick ? 150 : SEED_PACKAGES) };
   }),
+  transfer("start", "One file of 100 bytes", "none", (folder) => equalFiles(folder, 1, 100)),
   transfer("few", "8 MiB in 2 files", "none", (folder) => equalFiles(folder, 2, 4 * MIB)),
   transfer("many", "8 MiB in 1024 files", "none", (folder) => equalFiles(folder, 1024, 8 * KIB)),
   {

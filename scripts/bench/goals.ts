@@ -107,6 +107,7 @@ const GOALS: readonly Goal[] = [
     "s",
     (f) => over(f.median("seed", "deno", ({ fetchMs }) => fetchMs), 1000),
   ),
+  goal("One file of 100 bytes, Deno", 0.2, "s", (f) => f.total("start", "deno")),
   { ...goal("Same bytes in many files ÷ in few, Deno", 0.8, "", invariance), atLeast: true },
   { ...goal("storeDir of 1 GiB, Deno", 450, "MB/s", storeRate), atLeast: true },
   goal("storeDir of 13,000 files, Deno", 0.8, "s", (f) => over(f.median("store-tree", "deno", work), 1000)),

@@ -4,8 +4,7 @@
  * @module
  */
 
-import { requireReadWrite } from "../directory/access.ts";
-import { resolve } from "../runtime/path.ts";
+import { absolutePath } from "#process";
 import type { CliIo } from "./io.ts";
 
 /** Options of the commands that read directories. */
@@ -27,6 +26,9 @@ export async function cacheOf(
   io: CliIo,
 ): Promise<{ readonly cache?: string; readonly verify: boolean }> {
   if (noCache) return { verify };
-  if (cache !== undefined) requireReadWrite("Open cache", resolve(cache));
+  if (cache !== undefined) {
+    const { requireReadWrite } = await import("../directory/access.ts");
+    requireReadWrite("Open cache", await absolutePath(cache));
+  }
   return { cache: cache ?? await io.cacheFolder(), verify };
 }

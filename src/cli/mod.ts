@@ -25,7 +25,7 @@ export type { EndSignal, NetworkAddress, TextOutput } from "../runtime/process.t
 
 /** Runs the command with this process's arguments and streams, and ends the process with its exit code. */
 export async function runCommand(): Promise<never> {
-  letHeapGrow();
+  await letHeapGrow();
   const io = processIo();
   const code = await main(processArguments(), io);
   await io.stdout.flush();

@@ -4,8 +4,6 @@
  * @module
  */
 
-import process from "node:process";
-
 /** From this size on an array is worth giving back at once. */
 const FREE_FROM = 8 * 1024;
 
@@ -29,8 +27,8 @@ export function giveBack(bytes: Uint8Array): void {
  * by ten: on Node 20 that took a third of the processor time of a transfer. For programs of their own, since it counts
  * for the whole process.
  */
-export function letHeapGrow(): void {
-  if (transfer === undefined) {
-    process.getBuiltinModule("node:v8").setFlagsFromString("--heap-growing-percent=600");
-  }
+export async function letHeapGrow(): Promise<void> {
+  if (transfer !== undefined) return;
+  const { setFlagsFromString } = await import("node:v8");
+  setFlagsFromString("--heap-growing-percent=600");
 }
