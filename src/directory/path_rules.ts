@@ -65,6 +65,31 @@ export function checkEntryPath(path: string, platform: HostPlatform, maxDepth: n
   }
 }
 
+/**
+ * Checks many paths. Of those in one directory, which follow each other in most manifests, only the first is looked at
+ * whole: of the others the last component.
+ */
+export class PathChecker {
+  /** Directory of the last path that was looked at whole. */
+  #dir = "";
+
+  /** See {@linkcode checkEntryPath}. */
+  constructor(readonly platform: HostPlatform, readonly maxDepth: number) {}
+
+  /** See {@linkcode checkEntryPath}. */
+  check(path: string): void {
+    const dir = parentOf(path);
+    if (dir === "" || dir !== this.#dir) {
+      checkEntryPath(path, this.platform, this.maxDepth);
+      this.#dir = dir;
+      return;
+    }
+    if (exceeds(path, MAX_PATH_BYTES)) throw unsafe(path, `is longer than ${MAX_PATH_BYTES} bytes`);
+    const problem = componentProblem(path.slice(dir.length + 1), this.platform);
+    if (problem !== undefined) throw unsafe(path, problem);
+  }
+}
+
 /** The path of the directory that holds `path`; `""` for the root. */
 export function parentOf(path: string): string {
   const slash = path.lastIndexOf("/");

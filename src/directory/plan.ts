@@ -12,7 +12,7 @@ import type { OutlineEntry } from "../wire/dir_outline.ts";
 import type { ChunkTable } from "./chunk_table.ts";
 import { DEFAULT_MAX_DEPTH, DEFAULT_MAX_ENTRIES, type ManifestLimits } from "./limits.ts";
 import type { WorkPacer } from "./pacer.ts";
-import { checkEntryPath, foldPath, sortByPath, unsafe } from "./path_rules.ts";
+import { foldPath, PathChecker, sortByPath, unsafe } from "./path_rules.ts";
 import {
   type FilesOf,
   manifestFiles,
@@ -116,7 +116,8 @@ function* check<T extends DirEntry | OutlineEntry>(
     throw new LimitExceededError(message, "maxEntries", entries.length, maxEntries);
   }
   const { maxDepth = DEFAULT_MAX_DEPTH, maxBytes = Number.MAX_SAFE_INTEGER } = options;
-  yield* sliced(entries, (entry) => checkEntryPath(entry.path, platform, maxDepth));
+  const paths = new PathChecker(platform, maxDepth);
+  yield* sliced(entries, (entry) => paths.check(entry.path));
   const foldNames = options.foldNames ?? platform !== "posix";
   const names = new NameTable(foldNames ? foldPath : (path) => path);
   yield* sliced(entries, (entry) => names.add(entry));

@@ -44,8 +44,13 @@ export class NameTable {
     const implied: string[] = [];
     /** Keys of directories already looked at, and the spelling that the entries use. */
     const seen = new Map<string, string>();
+    let last = "";
     yield* sliced(this.#kinds.values(), ({ path }) => {
-      for (let dir = parentOf(path); dir !== ""; dir = parentOf(dir)) {
+      const parent = parentOf(path);
+      // Most entries lie where the one before does.
+      if (parent === last) return;
+      last = parent;
+      for (let dir = parent; dir !== ""; dir = parentOf(dir)) {
         const key = this.#key(dir);
         const spelling = seen.get(key);
         if (spelling === dir) break;

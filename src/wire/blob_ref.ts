@@ -54,6 +54,8 @@ const HEAD_LENGTH = 5;
 const SIZE_LENGTH = 8;
 /** Hash and fixed-width size of a small reference. */
 const SMALL_FIXED_LENGTH = HASH_LENGTH + SIZE_LENGTH;
+/** How a small reference begins. */
+const SMALL_HEAD = Uint8Array.of(...MAGIC, VERSION_SMALL);
 const SCHEME = encodeUtf8("mesh://");
 const HEX_DIGITS = encodeUtf8("0123456789abcdef");
 
@@ -271,19 +273,21 @@ export function writeUsualSmall(
   hashAt: number,
   size: number,
 ): void {
-  for (let i = 0; i < MAGIC.length; i++) out[at++] = MAGIC[i];
-  out[at++] = VERSION_SMALL;
-  for (let i = 0; i < HASH_LENGTH; i++) out[at++] = hashes[hashAt + i];
-  for (let i = 0; i < SIZE_LENGTH; i++) {
-    out[at++] = size % 0x100;
-    size = Math.floor(size / 0x100);
-  }
-  for (let i = 0; i < SCHEME.length; i++) out[at++] = SCHEME[i];
+  out.set(SMALL_HEAD, at);
+  at += SMALL_HEAD.length;
+  const digits = at + SMALL_FIXED_LENGTH + SCHEME.length;
   for (let i = 0; i < HASH_LENGTH; i++) {
     const byte = hashes[hashAt + i];
-    out[at++] = HEX_DIGITS[byte >>> 4];
-    out[at++] = HEX_DIGITS[byte & 15];
+    out[at + i] = byte;
+    out[digits + 2 * i] = HEX_DIGITS[byte >>> 4];
+    out[digits + 2 * i + 1] = HEX_DIGITS[byte & 15];
   }
+  at += HASH_LENGTH;
+  // Sizes have 35 bits at most.
+  for (let i = 0; i < 4; i++) out[at + i] = size >>> (8 * i);
+  out[at + 4] = size / 2 ** 32;
+  out.fill(0, at + 5, at + SIZE_LENGTH);
+  out.set(SCHEME, at + SIZE_LENGTH);
 }
 
 /**

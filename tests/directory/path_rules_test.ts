@@ -6,6 +6,7 @@ import {
   componentProblem,
   foldPath,
   parentOf,
+  PathChecker,
   sortByPath,
 } from "../../src/directory/path_rules.ts";
 import { symlinkProblem } from "../../src/directory/symlink_rules.ts";
@@ -256,3 +257,34 @@ function follow(path: string, links: Readonly<Record<string, string>>): boolean 
   }
   return true;
 }
+
+Deno.test("paths: many are judged as each alone, whatever came before", () => {
+  const parts = fc.constantFrom(
+    "a",
+    "b",
+    "..",
+    ".",
+    "",
+    "x\0",
+    "NUL",
+    "c:d",
+    "y".repeat(256),
+    "z".repeat(200),
+  );
+  const paths = fc.array(fc.array(parts, { minLength: 1, maxLength: 25 }).map((list) => list.join("/")));
+  const nested = paths.map((list) => list.flatMap((path) => [path, `${parentOf(path)}/e`, `a/${path}`]));
+  fc.assert(fc.property(nested, fc.constantFrom("posix", "windows"), (list, platform) => {
+    const checker = new PathChecker(platform, 8);
+    const verdict = (check: () => void) => {
+      try {
+        check();
+        return "fine";
+      } catch (error) {
+        return (error as Error).message;
+      }
+    };
+    for (const path of list) {
+      assert.equal(verdict(() => checker.check(path)), verdict(() => checkEntryPath(path, platform, 8)));
+    }
+  }));
+});
