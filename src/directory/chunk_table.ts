@@ -23,16 +23,29 @@ const UNKNOWN = -2;
  */
 export class ChunkTable {
   #count = 0;
-  #hashes = new Uint8Array(FIRST_CAPACITY * HASH_LENGTH);
-  #sizes = new Uint32Array(FIRST_CAPACITY);
-  #files = new Uint32Array(FIRST_CAPACITY);
-  #ordinals = new Uint16Array(FIRST_CAPACITY);
-  #next = new Int32Array(FIRST_CAPACITY);
-  #isHead = new Uint8Array(FIRST_CAPACITY);
+  #hashes: Uint8Array;
+  #sizes: Uint32Array;
+  #files: Uint32Array;
+  #ordinals: Uint16Array;
+  #next: Int32Array;
+  #isHead: Uint8Array;
   /** Open addressing: hash to head. At most half full. */
-  #slots = new Int32Array(FIRST_CAPACITY * 2).fill(NONE);
+  #slots: Int32Array;
   #heads = 0;
   readonly #seed = crypto.getRandomValues(new Int32Array(1))[0];
+
+  /** @param expected about how many chunks there will be: spares moving them as the table grows. */
+  constructor(expected = 0) {
+    let capacity = FIRST_CAPACITY;
+    while (capacity < expected) capacity *= 2;
+    this.#hashes = new Uint8Array(capacity * HASH_LENGTH);
+    this.#sizes = new Uint32Array(capacity);
+    this.#files = new Uint32Array(capacity);
+    this.#ordinals = new Uint16Array(capacity);
+    this.#next = new Int32Array(capacity);
+    this.#isHead = new Uint8Array(capacity);
+    this.#slots = new Int32Array(capacity * 2).fill(NONE);
+  }
 
   /** Number of chunks, repeated ones included. */
   get count(): number {

@@ -74,10 +74,13 @@ export type FilesOf<T> = (entries: readonly T[], rules: FileRules) => Steps<Plan
 /** Adds up files. */
 class FileList {
   readonly files: PlannedFile[] = [];
-  readonly chunks = new ChunkTable();
+  readonly chunks: ChunkTable;
   bytes = 0;
 
-  constructor(readonly rules: FileRules) {}
+  /** @param expected number of files: most have one chunk. */
+  constructor(readonly rules: FileRules, expected: number) {
+    this.chunks = new ChunkTable(expected);
+  }
 
   /** Adds a file. @param addChunks adds its chunks to the table; it has some. */
   add(path: string, mode: number, size: number, addChunks: (file: number) => void): void {
@@ -103,7 +106,7 @@ class FileList {
 
 /** The files of a manifest. */
 export function* manifestFiles(entries: readonly DirEntry[], rules: FileRules): Steps<PlannedFiles> {
-  const list = new FileList(rules);
+  const list = new FileList(rules, entries.length);
   yield* sliced(entries, (entry) => {
     if (entry.kind !== "file") return;
     const { path, mode, blob } = entry;
@@ -134,7 +137,7 @@ export function isPlannable(entries: readonly OutlineEntry[]): boolean {
 
 /** The files of an outline, one that is plannable. */
 export function* outlineFiles(entries: readonly OutlineEntry[], rules: FileRules): Steps<PlannedFiles> {
-  const list = new FileList(rules);
+  const list = new FileList(rules, entries.length);
   yield* sliced(entries, (entry) => {
     if (entry.kind !== "file") return;
     const { path, mode, size } = entry;
