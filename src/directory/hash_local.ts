@@ -41,7 +41,7 @@ export async function hashLocalTree(
       onFile: nobody,
       onHashes: nobody,
     });
-    return { key: "", records, hashes, trust };
+    return { records, hashes, trust };
   } catch (error) {
     if (error instanceof HawserError) return undefined;
     throw error;

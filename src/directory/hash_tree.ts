@@ -136,11 +136,12 @@ export async function hashTree(
 /** Whether the files of a tree hold what is remembered of one with the same entries. */
 function haveSameContent(hashes: TreeHashes, memory: TreeMemory): boolean {
   if (equalBytes(hashes.bytes, memory.hashes.bytes)) return true;
-  return memory.records.every(({ kind }, entry) => {
-    if (kind !== "file") return true;
+  for (let entry = 0; entry < memory.records.length; entry++) {
+    if (memory.records.at(entry)!.kind !== "file") continue;
     const then = memory.hashes.of(entry);
     // The last is that of the whole.
     const length = then.length - ((memory.trust[entry] & TRUST.chunksOnly) !== 0 ? HASH_LENGTH : 0);
-    return equalBytes(hashes.of(entry).subarray(0, length), then.subarray(0, length));
-  });
+    if (!equalBytes(hashes.of(entry).subarray(0, length), then.subarray(0, length))) return false;
+  }
+  return true;
 }

@@ -26,7 +26,12 @@ import { hostPlatform, processUser, runtimeName } from "../runtime/host.ts";
 import { resolve } from "../runtime/path.ts";
 import { encodeUtf8, toHex } from "../wire/bytes.ts";
 import type { PathPatterns } from "./path_filter.ts";
-import { decodeTreeMemory, encodeTreeMemory, type TreeMemory } from "./tree_cache_format.ts";
+import {
+  decodeTreeMemory,
+  encodeTreeMemory,
+  type StoredMemory,
+  type TreeFindings,
+} from "./tree_cache_format.ts";
 
 /** Greatest size of a file, bytes: a tree of a million files has some 150 MB. */
 const MAX_FILE_BYTES: number = 256 * 1024 * 1024;
@@ -73,7 +78,7 @@ export class TreeCache {
   }
 
   /** What is remembered of a tree. */
-  load(name: TreeName): TreeMemory | undefined {
+  load(name: TreeName): StoredMemory | undefined {
     try {
       const key = keyOf(name);
       const file = this.#read(this.#pathOf(key));
@@ -84,13 +89,13 @@ export class TreeCache {
   }
 
   /** Remembers a tree in place of what was remembered of it. Two processes may do so at once: one of both counts. */
-  save(name: TreeName, tree: Omit<TreeMemory, "key">): void {
+  save(name: TreeName, tree: TreeFindings): void {
     let temporary: string | undefined;
     try {
       const key = keyOf(name);
       const path = this.#pathOf(key);
       temporary = `${path}.${toHex(crypto.getRandomValues(new Uint8Array(8)))}`;
-      const file = encodeTreeMemory({ ...tree, key }, this.#blake3);
+      const file = encodeTreeMemory(tree, key, this.#blake3);
       if (file.length > MAX_FILE_BYTES) return;
       mkdirSync(this.#folder, { recursive: true, mode: PRIVATE_FOLDER });
       if (!this.#isOurs(this.#folder)) return;

@@ -8,6 +8,7 @@
 import type { Blake3 } from "../crypto/blake3.ts";
 import { decodeBlobRef } from "../wire/blob_ref.ts";
 import { concatBytes, decodeUtf8, encodeUtf8, equalBytes, fromHex } from "../wire/bytes.ts";
+import { KINDS, type RecordList, RememberedRecords, WIDE_COLUMNS } from "./remembered_records.ts";
 import { HASH_LENGTH, TreeHashes } from "./tree_hashes.ts";
 import type { WalkRecord } from "./walk.ts";
 
@@ -19,9 +20,6 @@ const HEAD_LENGTH = MAGIC.length + HASH_LENGTH;
 const PREFIX_LENGTH = HEAD_LENGTH + 8;
 /** Written as a number of this machine: another order of bytes is another number. */
 const BYTE_ORDER = 0x01020304;
-const KINDS = ["file", "dir", "symlink"] as const;
-/** Numbers of an entry with a place of eight bytes: size, mtimeMs, ctimeMs, ino, dev. */
-const WIDE_COLUMNS = 5;
 /** Bytes of an entry in all columns: those, its mode, its kind and its trust. */
 const ENTRY_LENGTH = WIDE_COLUMNS * 8 + 4 + 1 + 1;
 /** What paths, which cannot hold it, are separated by. */
@@ -53,10 +51,8 @@ export interface FetchedAddress extends TreeAddress {
   readonly options: string;
 }
 
-/** A tree and what its files hold. */
-export interface TreeMemory {
-  /** Which tree it is, and how it was listed. */
-  readonly key: string;
+/** What is known of a tree's files, to be remembered. */
+export interface TreeFindings {
   /** Its entries, sorted by the UTF-8 bytes of their paths. */
   readonly records: readonly WalkRecord[];
   /** By entry: what can be relied upon, of {@linkcode TRUST}. */
@@ -69,6 +65,18 @@ export interface TreeMemory {
   readonly fetched?: FetchedAddress;
 }
 
+/** What is remembered of a tree. */
+export interface TreeMemory extends Omit<TreeFindings, "records"> {
+  /** Its entries, sorted by the UTF-8 bytes of their paths. */
+  readonly records: RecordList;
+}
+
+/** What a file remembers of one. */
+export interface StoredMemory extends TreeMemory {
+  /** As in {@linkcode TreeMemory}. */
+  readonly records: RememberedRecords;
+}
+
 interface Header {
   readonly key: string;
   readonly entries: number;
@@ -79,9 +87,9 @@ interface Header {
   readonly fetched?: FetchedAddress;
 }
 
-/** The bytes of a file that remembers `tree`. */
-export function encodeTreeMemory(tree: TreeMemory, blake3: Blake3): Uint8Array {
-  const { key, records, trust, hashes, scanned, fetched } = tree;
+/** The bytes of a file that remembers `tree`. @param key says which tree it is, and how it was listed. */
+export function encodeTreeMemory(tree: TreeFindings, key: string, blake3: Blake3): Uint8Array {
+  const { records, trust, hashes, scanned, fetched } = tree;
   const count = records.length;
   const wide = new Float64Array(count * WIDE_COLUMNS);
   const modes = new Uint32Array(count);
@@ -140,7 +148,7 @@ interface Columns {
  * The tree that a file remembers; `undefined` when it is another one than `key`, or the file is damaged, of another
  * version, or no such file. `file` begins at a multiple of eight bytes of its buffer and is not to be changed.
  */
-export function decodeTreeMemory(file: Uint8Array, key: string, blake3: Blake3): TreeMemory | undefined {
+export function decodeTreeMemory(file: Uint8Array, key: string, blake3: Blake3): StoredMemory | undefined {
   if (file.length < PREFIX_LENGTH || file.byteOffset % 8 !== 0) return undefined;
   if (!equalBytes(file.subarray(0, MAGIC.length), MAGIC)) return undefined;
   const view = new Uint32Array(file.buffer, file.byteOffset + HEAD_LENGTH, 2);
@@ -191,38 +199,28 @@ function isAddress({ ref, manifestBytes }: TreeAddress): boolean {
   return decoded !== undefined && decoded.kind !== "tree" && decoded.size === manifestBytes;
 }
 
-function memoryOf({ header, wide, modes, kinds, trust, hashes, paths, targets }: Columns) {
+function memoryOf(
+  { header, wide, modes, kinds, trust, hashes, paths, targets }: Columns,
+): StoredMemory | undefined {
   const count = header.entries;
   const names = split(paths, count);
-  let links = 0;
+  let linkCount = 0;
   for (const kind of kinds) {
     if (kind >= KINDS.length) return undefined;
-    if (KINDS[kind] === "symlink") links++;
+    if (KINDS[kind] === "symlink") linkCount++;
   }
-  const texts = split(targets, links);
+  const texts = split(targets, linkCount);
   if (names === undefined || texts === undefined) return undefined;
-  const records: WalkRecord[] = [];
-  links = 0;
+  const links = new Map<number, string>();
   for (let i = 0; i < count; i++) {
-    const size = wide[i];
-    const kind = KINDS[kinds[i]];
-    if (!(Number.isSafeInteger(size) && size >= 0)) return undefined;
-    records.push({
-      path: names[i],
-      kind,
-      mode: modes[i],
-      size,
-      mtimeMs: wide[count + i],
-      ctimeMs: wide[2 * count + i],
-      ino: wide[3 * count + i],
-      dev: wide[4 * count + i],
-      target: kind === "symlink" ? texts[links++] : "",
-    });
+    if (!(Number.isSafeInteger(wide[i]) && wide[i] >= 0)) return undefined;
+    if (KINDS[kinds[i]] === "symlink") links.set(i, texts[links.size]);
   }
+  const records = new RememberedRecords({ paths: names, kinds, modes, wide, targets: links });
   const content = new TreeHashes(records, hashes);
   if (content.length !== hashes.length) return undefined;
-  const { key, scanned, fetched } = header;
-  return { key, records, trust, hashes: content, scanned, fetched };
+  const { scanned, fetched } = header;
+  return { records, trust, hashes: content, scanned, fetched };
 }
 
 /** The texts that `bytes` hold, which are `count`. */

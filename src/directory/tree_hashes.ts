@@ -23,6 +23,14 @@ export interface SizedEntry {
   readonly size: number;
 }
 
+/** A list of them, such as an array. */
+export interface SizedEntries {
+  /** How many there are. */
+  readonly length: number;
+  /** One of them, by number; there is one at each. */
+  at(index: number): SizedEntry | undefined;
+}
+
 /** Number of hashes of a file of `size` bytes. */
 export function hashCountOf(size: number): number {
   const chunks = Math.ceil(size / CHUNK_SIZE);
@@ -35,18 +43,20 @@ export class TreeHashes {
   readonly bytes: Uint8Array;
   /** How many bytes the hashes of these entries take. */
   readonly length: number;
-  readonly #entries: readonly SizedEntry[];
+  /** By entry: the size of the file. */
+  readonly #sizes: Float64Array;
   /** By entry: the number of its first hash. */
   readonly #first: Uint32Array;
 
   /** @param bytes the hashes, if they are known. */
-  constructor(entries: readonly SizedEntry[], bytes?: Uint8Array) {
-    this.#entries = entries;
+  constructor(entries: SizedEntries, bytes?: Uint8Array) {
+    this.#sizes = new Float64Array(entries.length);
     this.#first = new Uint32Array(entries.length);
     let count = 0;
     for (let i = 0; i < entries.length; i++) {
       this.#first[i] = count;
-      const { kind, size } = entries[i];
+      const { kind, size } = entries.at(i)!;
+      this.#sizes[i] = size;
       if (kind === "file") count += hashCountOf(size);
     }
     this.length = count * HASH_LENGTH;
@@ -66,13 +76,17 @@ export class TreeHashes {
   /** All hashes of a file, as a view. */
   of(entry: number): Uint8Array {
     const first = this.#first[entry];
-    const { size } = this.#entries[entry];
+    const size = this.#sizes[entry];
     return this.bytes.subarray(first * HASH_LENGTH, (first + hashCountOf(size)) * HASH_LENGTH);
   }
 
   /** Takes the hashes of a file of another tree; both have one size. */
   copy(entry: number, from: TreeHashes, other: number): void {
-    this.bytes.set(from.of(other), this.#first[entry] * HASH_LENGTH);
+    const to = this.#first[entry] * HASH_LENGTH;
+    const at = from.#first[other] * HASH_LENGTH;
+    // By hand: for a hash or two, views cost more than the bytes.
+    const length = hashCountOf(this.#sizes[entry]) * HASH_LENGTH;
+    for (let i = 0; i < length; i++) this.bytes[to + i] = from.bytes[at + i];
   }
 
   /** Puts hash `ordinal` of a file in its place: that of the whole comes after those of the chunks. */
@@ -82,7 +96,7 @@ export class TreeHashes {
 
   /** Chunks of a file whose hashes are known; one that is empty has one. The hashes are views. */
   chunksOf(entry: number): ChunkRef[] {
-    const { size } = this.#entries[entry];
+    const size = this.#sizes[entry];
     if (size === 0) return [{ hash: EMPTY_HASH, size }];
     const first = this.#first[entry];
     const chunks: ChunkRef[] = [];

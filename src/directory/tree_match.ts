@@ -45,11 +45,12 @@ export function matchTree(records: readonly WalkRecord[], memory: TreeMemory, ne
   let row = 0;
   for (let i = 0; i < records.length; i++) {
     const record = records[i];
-    while (row < known.length && known[row].path !== record.path) {
-      if (comparePaths(known[row].path, record.path) > 0) break;
+    // Most are where they are expected, which is sooner found out than which of two comes first.
+    while (row < known.length && known.at(row)!.path !== record.path) {
+      if (comparePaths(known.at(row)!.path, record.path) > 0) break;
       row++;
     }
-    const old = known[row];
+    const old = row < known.length ? known.at(row) : undefined;
     if (old === undefined || old.path !== record.path) {
       isSameShape = isUnchanged = false;
       continue;

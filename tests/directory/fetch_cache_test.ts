@@ -182,7 +182,7 @@ testInTempDir("fetch with a cache: a file that was only touched is read once", a
   utimesSync(join(fetched.dest, "large"), 1_600_000_000, 1_600_000_000);
   assert.equal((await fetched.refetch()).installed, false);
   const { records } = await recall(fetched.cache, { root: fetched.dest });
-  assert.equal(records.find(({ path }) => path === "large")!.mtimeMs, 1_600_000_000_000);
+  assert.equal(records.toArray().find(({ path }) => path === "large")!.mtimeMs, 1_600_000_000_000);
 });
 
 testInTempDir(
@@ -230,7 +230,7 @@ testInTempDir(
     assert.deepEqual((await scanDir(dest, { cache })).ref, fetched.ref);
     assert.equal((await fetched.refetch()).installed, false, "what is known of the fetch stays");
     const { trust, records } = await recall(cache, { root: dest });
-    assert.equal(trust[records.findIndex(({ path }) => path === "large")] & TRUST.chunksOnly, 0);
+    assert.equal(trust[records.toArray().findIndex(({ path }) => path === "large")] & TRUST.chunksOnly, 0);
     await rememberLies(cache, { root: dest });
     assert.notDeepEqual((await scanDir(dest, { cache })).ref, fetched.ref);
   },

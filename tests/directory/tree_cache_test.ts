@@ -83,7 +83,7 @@ testInTempDir("tree cache: of an unchanged tree nothing is read", async (temp) =
 testInTempDir("tree cache: what was changed just before it was hashed is read again", async (temp) => {
   const { root, cache } = await scanned(temp);
   const { records, trust } = await recall(cache, { root });
-  assert.equal(records.filter(({ kind }) => kind === "file").length, 4);
+  assert.equal(records.toArray().filter(({ kind }) => kind === "file").length, 4);
   assert.deepEqual(new Set(trust), new Set([TRUST.none]));
 });
 

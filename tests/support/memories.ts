@@ -7,7 +7,7 @@
 
 import assert from "node:assert/strict";
 import { TreeCache, type TreeName } from "../../src/directory/tree_cache.ts";
-import { type TreeMemory, TRUST } from "../../src/directory/tree_cache_format.ts";
+import { type StoredMemory, type TreeFindings, TRUST } from "../../src/directory/tree_cache_format.ts";
 import { TreeHashes } from "../../src/directory/tree_hashes.ts";
 import type { WalkRecord } from "../../src/directory/walk.ts";
 
@@ -24,9 +24,9 @@ export async function rememberAs(
   folder: string,
   name: TreeName,
   change: MemoryChange = {},
-): Promise<TreeMemory> {
+): Promise<TreeFindings> {
   const memory = await recall(folder, name);
-  const records = memory.records.map((record) => ({ ...record, ...change.look?.(record) }));
+  const records = memory.records.toArray().map((record) => ({ ...record, ...change.look?.(record) }));
   const trust = Uint8Array.from(
     records,
     ({ kind }) => kind === "file" ? change.trust ?? TRUST.sameCtime : TRUST.none,
@@ -44,7 +44,7 @@ export async function rememberLies(folder: string, name: TreeName, change: Memor
 }
 
 /** What is remembered; fails when that is nothing. */
-export async function recall(folder: string, name: TreeName): Promise<TreeMemory> {
+export async function recall(folder: string, name: TreeName): Promise<StoredMemory> {
   const memory = (await TreeCache.open(folder))!.load(name);
   assert.ok(memory !== undefined, "the tree is remembered");
   return memory;
