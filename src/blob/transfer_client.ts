@@ -238,7 +238,7 @@ class ChunkFetch implements LaneHandler {
       this.#inFlight -= job.length - job.received;
       // Kept back for the streams that begin new chunks, there is a hasher for each.
       const isKept = !job.isPacked && !job.isBorrowed && this.#pool.free >= this.#maxLanes;
-      if (job.received > 0 && !isKept) job.restart();
+      if (!isKept) job.restart();
       if (job.received > 0) this.#again.unshift(job);
       else this.#again.push(job);
     }
