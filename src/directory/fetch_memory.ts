@@ -11,6 +11,7 @@ import { type BlobRef, CHUNK_SIZE, encodeBlobRef } from "../wire/blob_ref.ts";
 import { equalBytes, toHex } from "../wire/bytes.ts";
 import type { Destination } from "./destination.ts";
 import type { FetchDirOptions } from "./fetch_options.ts";
+import { FileLooks } from "./file_looks.ts";
 import type { FileSystemFacts } from "./staging.ts";
 import type { KnownTree } from "./known_tree.ts";
 import type { LocalTree } from "./local_tree.ts";
@@ -25,7 +26,6 @@ import type { WalkRecord } from "./walk.ts";
 /** What clocks of file systems with fine time stamps may be coarse, milliseconds, and of others. */
 const FINE_TICK_MS = 20;
 const COARSE_TICK_MS = 2000;
-const MODE_BITS = 0o7777;
 const DIRECTORY = 0o040000;
 
 /** A directory as a fetch came to know it. */
@@ -51,10 +51,7 @@ export class FetchMemory {
   readonly #options: FetchDirOptions;
   /** A moment before anything was listed. */
   readonly #since = Date.now();
-  /** By file of the plan: how it looked when it was complete. */
-  readonly #looks: (Look | undefined)[] = [];
-  /** Those of them that were there before. */
-  readonly #linked = new Set<number>();
+  #looks = new FileLooks(0);
 
   /** @param cache where it is remembered. @param destination of the fetch. @param options of the fetch. */
   constructor(cache: TreeCache, destination: Destination, options: FetchDirOptions) {
@@ -63,19 +60,25 @@ export class FetchMemory {
     this.#options = options;
   }
 
+  /** Gets ready for a new tree of so many files. */
+  expect(files: number): void {
+    this.#looks = new FileLooks(files);
+  }
+
   /** Notes how a file of the new tree looks, now that it is complete. @param isLinked whether it is one of the old tree. */
   note(file: number, look: Look, isLinked: boolean): void {
-    this.#looks[file] = look;
-    if (isLinked) this.#linked.add(file);
+    this.#looks.set(file, look, isLinked);
   }
 
   /** Remembers an old tree that was found to be what the plan wants. */
   keep(plan: ManifestPlan, { records: byPath, known }: LocalTree, from: FetchedDirectory): void {
     // As they were listed: in order.
     const records = known?.records ?? [...byPath.values()];
+    const files = new Map(plan.files.map(({ path }, file) => [path, file]));
     const hashes = new PlannedHashes(plan, records);
     for (const [entry, record] of records.entries()) {
-      if (record.kind === "file") this.#takeOld(hashes, entry, record, known, TRUST.sameCtime);
+      if (record.kind !== "file") continue;
+      this.#takeOld(hashes, entry, files.get(record.path)!, record, known, TRUST.sameCtime);
     }
     const scanned = known?.isUnchanged ? known.memory.scanned : undefined;
     this.#save({ records, ...hashes.taken, scanned, fetched: this.#address(plan, from) });
@@ -108,22 +111,18 @@ export class FetchMemory {
     if (parent === undefined) return;
     // By the clock of the file system. Removing the staging folder was the last that was done to it.
     const until = parent.mtimeMs;
-    const fileRecords = plan.files.map(({ path, mode }, file) => {
-      const look = this.#looks[file];
-      return look && recordOf(path, look, mode, until);
-    });
-    if (fileRecords.includes(undefined)) return;
-    const records = sortByPath([
-      ...dirRecords(plan, facts),
-      ...fileRecords as WalkRecord[],
-      ...linkRecords(plan),
-    ]);
+    const looks = this.#looks;
+    if (!looks.isComplete) return;
+    const files = plan.files.map(({ path, mode }, file) => looks.recordOf(file, path, mode, until));
+    const records = sortByPath([...dirRecords(plan, facts), ...files, ...linkRecords(plan)]);
     const hashes = new PlannedHashes(plan, records);
+    const numberOf = numbering(files);
     for (const [entry, record] of records.entries()) {
       if (record.kind !== "file") continue;
-      const before = this.#linked.has(hashes.fileAt(record.path)) ? old?.records.get(record.path) : undefined;
-      if (before !== undefined) this.#takeOld(hashes, entry, before, old?.known, TRUST.ctimeUntil);
-      else hashes.take(entry, isPast(record, installedAt) ? TRUST.ctimeUntil : TRUST.none);
+      const file = numberOf(record);
+      const before = looks.isLinked(file) ? old?.records.get(record.path) : undefined;
+      if (before !== undefined) this.#takeOld(hashes, entry, file, before, old?.known, TRUST.ctimeUntil);
+      else hashes.take(entry, file, isPast(record, installedAt) ? TRUST.ctimeUntil : TRUST.none);
     }
     this.#save({ records, ...hashes.taken, fetched: this.#address(plan, from) });
   }
@@ -132,13 +131,14 @@ export class FetchMemory {
   #takeOld(
     hashes: PlannedHashes,
     entry: number,
+    file: number,
     record: WalkRecord,
     known: KnownTree | undefined,
     trust: number,
   ): void {
     const row = known?.find(record);
     const isTrusted = row !== undefined && !known!.wasRead(record) || isSettled(record, this.#since);
-    if (row === undefined) hashes.take(entry, isTrusted ? trust : TRUST.none);
+    if (row === undefined) hashes.take(entry, file, isTrusted ? trust : TRUST.none);
     else hashes.takeKnown(entry, known!.memory, row, isTrusted ? trust : TRUST.none);
   }
 
@@ -159,26 +159,30 @@ function isPast({ mtimeMs }: WalkRecord, moment: number): boolean {
   return mtimeMs < moment - tick;
 }
 
+/** The number of each of `items`, which is quickest told when they are asked for in order. */
+function numbering<T>(items: readonly T[]): (item: T) => number {
+  let next = 0;
+  let numbers: Map<T, number> | undefined;
+  return (item) => {
+    if (item === items[next]) return next++;
+    numbers ??= new Map(items.map((item, number) => [item, number]));
+    return numbers.get(item)!;
+  };
+}
+
 /** Hashes of a tree that a plan describes, and what of them can be relied upon. */
 class PlannedHashes {
   readonly taken: { readonly hashes: TreeHashes; readonly trust: Uint8Array };
-  readonly #files: ReadonlyMap<string, number>;
 
   /** @param records the tree's entries, sorted. */
-  constructor(readonly plan: ManifestPlan, readonly records: readonly WalkRecord[]) {
+  constructor(readonly plan: ManifestPlan, records: readonly WalkRecord[]) {
     this.taken = { hashes: new TreeHashes(records), trust: new Uint8Array(records.length) };
-    this.#files = new Map(plan.files.map(({ path }, file) => [path, file]));
-  }
-
-  /** Number of a file in the plan. */
-  fileAt(path: string): number {
-    return this.#files.get(path)!;
   }
 
   /** Takes a file's hashes from the plan, unless its chunks are not those that a scan would make of it. */
-  take(entry: number, trust: number): void {
+  take(entry: number, file: number, trust: number): void {
     const { files, chunks } = this.plan;
-    const { size, firstChunk, chunkCount } = files[this.fileAt(this.records[entry].path)];
+    const { size, firstChunk, chunkCount } = files[file];
     if (chunkCount !== Math.ceil(size / CHUNK_SIZE)) return;
     for (let i = 0; i < chunkCount; i++) this.taken.hashes.set(entry, i, chunks.hashOf(firstChunk + i));
     this.taken.trust[entry] = trust | (chunkCount > 1 ? TRUST.chunksOnly : 0);
@@ -192,12 +196,6 @@ class PlannedHashes {
 }
 
 const hasModes = (): boolean => hostPlatform() !== "windows";
-
-function recordOf(path: string, look: Look, mode: number | undefined, until: number): WalkRecord {
-  const { size, mtimeMs, ino, dev } = look;
-  const applied = !hasModes() ? 0 : mode === undefined ? look.mode : (look.mode & ~MODE_BITS) | mode;
-  return { path, kind: "file", mode: applied, size, mtimeMs, ctimeMs: until, ino, dev, target: "" };
-}
 
 function dirRecords({ dirs }: ManifestPlan, { dirMode }: FileSystemFacts): WalkRecord[] {
   const nothing = { size: 0, mtimeMs: 0, ctimeMs: 0, ino: 0, dev: 0, target: "" };

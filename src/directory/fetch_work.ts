@@ -49,6 +49,7 @@ export class FetchWork {
     const made = plan.files.length - (verdict?.same.length ?? 0);
     const isFlat = permissions.resolvesPaths() && made > plan.dirs.length;
     const dirs = new StagedDirs(plan, staging.path, isFlat);
+    memory?.expect(plan.files.length);
     this.#builder = new TreeBuilder(plan, dirs, staging.facts, {
       durable: options.durable ?? false,
       pacer,
