@@ -25,6 +25,7 @@ export class SocketLoop {
   #flushQueued = false;
   #received = 0;
   #batchAt: number | undefined;
+  #isAnswerDue = false;
   #stopped = false;
   /** Called after every turn in which something may have ended. */
   onTurn: (() => void) | undefined;
@@ -40,12 +41,17 @@ export class SocketLoop {
         this.#batchAt ??= monotonicNow();
         try {
           this.endpoint.receive(datagram, from, this.#batchAt);
+          if (!this.endpoint.isQuiet) this.#isAnswerDue = true;
         } catch (error) {
+          this.#isAnswerDue = true;
           this.#onDefect(error);
         }
       },
       onBatchEnd: () => {
         this.#batchAt = undefined;
+        // With small packets, one by one, most need no answer: looking for one costs as much as the packet did.
+        if (!this.#isAnswerDue) return;
+        this.#isAnswerDue = false;
         this.flush();
       },
       onDrain: () => this.flush(),

@@ -28,6 +28,8 @@ export class AckTracker {
   readonly ranges: number[] = [];
   /** Time at which an ACK is due; `Infinity` when none is. */
   deadline: number = Infinity;
+  /** Whether the packet noted last changed nothing about that time, which is still to come. */
+  canWait = false;
   #largestAt = 0;
   #unackedPackets = 0;
   #unackedBytes = 0;
@@ -58,6 +60,7 @@ export class AckTracker {
     if (this.ranges.length === 0 || packetNumber > this.ranges[1]) this.#largestAt = now;
     this.#insert(packetNumber);
     if (!inOrder) this.#quickAcks = QUICK_ACKS;
+    this.canWait = false;
     if (!ackEliciting) return;
     this.#countRound(now, rtt, isShortPath);
     this.#unackedPackets++;
@@ -65,7 +68,9 @@ export class AckTracker {
     const atOnce = !inOrder || this.#quickAcks > 0 || this.#unackedPackets >= this.#every ||
       this.#unackedBytes >= (isShortPath ? ACK_EVERY_BYTES_SHORT : ACK_EVERY_BYTES);
     if (inOrder && this.#quickAcks > 0) this.#quickAcks--;
-    this.deadline = Math.min(this.deadline, atOnce ? now : now + this.#delay);
+    const due = atOnce ? now : now + this.#delay;
+    this.canWait = now < this.deadline && this.deadline <= due;
+    if (due < this.deadline) this.deadline = due;
   }
 
   /** Whether anything was received since the last ACK that elicits one: an ACK may ride along. */

@@ -103,6 +103,9 @@ export class Connection implements SessionEvents, PathContext, Timed {
   /** Whether the next packet from the peer is news to the endpoint: it shows that the peer knows this session. */
   awaitsSign = false;
 
+  /** Whether the packet received last brought only what the application has: nothing is to be sent for it now. */
+  isQuiet = false;
+
   /** When the session came to stand. */
   establishedAt: number = Infinity;
   /** Whether this side began the handshake. */
@@ -281,6 +284,7 @@ export class Connection implements SessionEvents, PathContext, Timed {
   /** Takes a data packet; the first valid one confirms a half-open connection. */
   onData(packet: Uint8Array, from: SocketAddress, now: number): void {
     const { counters } = this.owner;
+    this.isQuiet = false;
     const packetNumber = readPacketNumber(packet);
     if (packetNumber === undefined || !this.#replay.isNew(packetNumber)) {
       counters.replayed++;
@@ -310,16 +314,18 @@ export class Connection implements SessionEvents, PathContext, Timed {
     }
     this.#from = from;
     const isNewest = packetNumber > this.#replay.highest;
+    const isStream = (plaintext[0] & 0xf8) === FrameType.STREAM;
     const isBorrowed = plaintext.buffer === this.owner.scratch.buffer;
     if (!this.session!.receive(packetNumber, plaintext, packet.length, now, isBorrowed)) {
       counters.reassembly_full++;
       return;
     }
     this.#replay.mark(packetNumber);
-    if (this.awaitsSign) this.owner.onConnectionSign(this);
-    if (!sameAddress(from, this.#paths.current) && this.session!.isOpen) {
-      this.#paths.onForeign(from, packet.length, isNewest, now);
-    }
+    const isSign = this.awaitsSign;
+    if (isSign) this.owner.onConnectionSign(this);
+    // The first frame tells of all: what is behind stream data in a packet may wait as long as an ACK may.
+    if (sameAddress(from, this.#paths.current)) this.isQuiet = isStream && !isSign && this.session!.canWait;
+    else if (this.session!.isOpen) this.#paths.onForeign(from, packet.length, isNewest, now);
     this.session!.throwDefect();
   }
 

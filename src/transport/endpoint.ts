@@ -52,6 +52,9 @@ export class Endpoint implements ConnectionOwner {
   /** See {@linkcode ConnectionOwner}. */
   readonly scratch: Uint8Array = new Uint8Array(MAX_DATAGRAM_SIZE);
 
+  /** Whether the datagram received last asks for no poll. */
+  isQuiet = false;
+
   readonly #identity: Identity;
   readonly #mac1Key: Uint8Array;
   readonly #byIndex = new Map<number, Connection>();
@@ -158,6 +161,7 @@ export class Endpoint implements ConnectionOwner {
   /** Takes a datagram that arrived. It may be changed or reused after the call. */
   receive(datagram: Uint8Array, from: SocketAddress, now: number): void {
     const { counters } = this;
+    this.isQuiet = false;
     counters.datagramsReceived++;
     counters.bytesReceived += datagram.length;
     const defect = datagramDefect(datagram);
@@ -171,6 +175,7 @@ export class Endpoint implements ConnectionOwner {
       else {
         try {
           connection.onData(datagram, from, now);
+          this.isQuiet = connection.isQuiet;
         } finally {
           this.#touch(connection);
         }
@@ -396,8 +401,7 @@ export class Endpoint implements ConnectionOwner {
 
   #isRefused({ peerKey, time }: ReceivedInitiation, now: number): boolean {
     const { counters } = this;
-    const own = this.#identity.staticKey.publicKey;
-    if (equalBytes(peerKey, own)) {
+    if (equalBytes(peerKey, this.#identity.staticKey.publicKey)) {
       counters.own_key++;
       return true;
     }

@@ -237,6 +237,11 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
     return true;
   }
 
+  /** Whether no ACK of the packet received last is to be thought of yet. */
+  get canWait(): boolean {
+    return this.isOpen && this.#acks.canWait;
+  }
+
   /** Throws what a callback of the application has thrown meanwhile; to be called when the session is at rest. */
   throwDefect(): void {
     if (this.#defect === undefined) return;

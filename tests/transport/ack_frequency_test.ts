@@ -110,6 +110,37 @@ Deno.test("ack frequency: a packet that comes late or after a gap is told at onc
   );
 });
 
+Deno.test("ack frequency: a packet can wait when the time of its ACK is known and still to come", () => {
+  const gaps = fc.array(fc.double({ min: 0, max: 4, noNaN: true }), { minLength: 1, maxLength: 100 });
+  fc.assert(
+    fc.property(gaps, fc.array(fc.nat(9)), fc.boolean(), (gaps, kinds, isShortPath) => {
+      const tracker = new AckTracker();
+      let now = 1_000;
+      let next = 0;
+      for (const [i, gap] of gaps.entries()) {
+        now += gap;
+        const before = tracker.deadline;
+        // One in ten does not ask for an ACK, one comes after a gap.
+        const kind = kinds[i] ?? 9;
+        if (kind === 1) next++;
+        tracker.onReceived(next++, kind !== 0, 1452, now, 20, isShortPath);
+        assert.equal(tracker.canWait, kind !== 0 && now < before && tracker.deadline === before);
+        if (tracker.deadline <= now) tracker.onAckSent();
+      }
+    }),
+  );
+  // Of a steady run all but the first and the last of those that share an ACK.
+  const receiver = new Receiver(true);
+  receiver.take(3_000, 0.01, 1);
+  receiver.tracker.onAckSent();
+  let waiting = 0;
+  for (let i = 0; i < 220; i++) {
+    receiver.take(1, 0.01, 1);
+    if (receiver.tracker.canWait) waiting++;
+  }
+  assert.equal(waiting, 200);
+});
+
 Deno.test("ack frequency: a fast path back carries an eighth of the packets, and the way there is full", () => {
   const bottleneck = new Bottleneck(1, { rtt: 10, bandwidth: 12_500 });
   const flow = bottleneck.flow().sendForEver();
