@@ -21,10 +21,10 @@ import { storeSink } from "./share.ts";
 
 const ACTION = "Share directory";
 /**
- * Bytes of small files kept for those who follow the reading. It takes half the time of the fetching, so that whoever is
- * there from the beginning falls behind by half of all bytes. 16 MiB.
+ * Bytes of small files kept for those who follow the reading. More would spare some of them the second opening, and cost
+ * as much for the memory: 8 MiB.
  */
-const RECENT_BYTES: number = 16 * 1024 * 1024;
+const RECENT_BYTES: number = 8 * 1024 * 1024;
 /** How long they are kept when everything was read, milliseconds: who comes later is no follower. */
 const RECENT_MS = 10_000;
 
