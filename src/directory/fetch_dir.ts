@@ -102,7 +102,10 @@ export async function fetchDirWith(
   // The holder of an offer takes as long to read its tree.
   const isOffer = !("kind" in from);
   const reading = yieldToEventLoop().then(() =>
-    readOld(destination, pacer, { cache: options.verify ? undefined : cache, hashes: isOffer })
+    readOld(destination, new WorkPacer(signal), {
+      cache: options.verify ? undefined : cache,
+      hashes: isOffer,
+    })
   );
   // Nobody waits for the list of a tree that nothing is known of.
   const here = isOffer || cache !== undefined
@@ -111,7 +114,8 @@ export async function fetchDirWith(
   here?.catch(() => {});
   const optionsText = fetchOptionsText(options);
   const opening = openUnlessHere(source, from, { ...options, signal, live: isFresh, here, optionsText });
-  opening.catch(() => {});
+  // Then nobody needs to know any more what is on this machine.
+  opening.catch((reason) => stop.abort(reason));
   let served = false;
   try {
     const old = await reading;

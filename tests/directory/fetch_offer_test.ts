@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import type { ChunkJob, ChunkJobs, ChunkSource, FetchChunksOptions } from "../../src/blob/source.ts";
@@ -9,7 +9,7 @@ import { nobleBlake3 } from "../../src/crypto/blake3.ts";
 import { fetchDir } from "../../src/directory/fetch_dir.ts";
 import { outlineKey } from "../../src/directory/outline_key.ts";
 import { storeDir } from "../../src/directory/store_dir.ts";
-import { StreamResetError } from "../../src/errors.ts";
+import { OfferFailedError, StreamResetError } from "../../src/errors.ts";
 import { encodeBlobRef } from "../../src/wire/blob_ref.ts";
 import { until } from "../mesh/nodes.ts";
 import { Later } from "../support/jobs.ts";
@@ -189,6 +189,15 @@ offerTest(
     assert.deepEqual(namesIn(temp), ["from", "to"]);
   },
 );
+
+offerTest("an offer that fails ends the look at the own tree", async ({ to, store }) => {
+  makeTree(to, TREE);
+  // Read in full it would take a minute: a file with nothing in it.
+  truncateSync(join(to, "b/large.bin"), 100 * 2 ** 30);
+  const refused = new OfferFailedError("Fetch directory: holder scripted could not read it");
+  const fetching = fetchDir(new WatchedSource(store), new ScriptedSource(refused), to);
+  await assert.rejects(fetching, (error) => error === refused);
+});
 
 const lost = () => new StreamResetError("Use stream: reset", 0, true);
 
