@@ -67,7 +67,8 @@ export async function verifyTree(
   const blake3 = await loadBlake3();
   for (const index of undecided) {
     const file = plan.files[index];
-    const found = await contentOf(plan, file, tree, reader, blake3, pacer);
+    const looked = contentOf(plan, file, tree, reader, blake3, pacer);
+    const found = looked instanceof Promise ? await looked : looked;
     if (found === "same") same.push(index);
     else if (found === "unknown") useless.add(tree.records.get(file.path)!);
   }
@@ -82,13 +83,17 @@ function compareShape(plan: ManifestPlan, tree: LocalTree) {
   const unchanged: string[] = [];
   /** Files, by number, that only their content can tell apart. */
   const undecided: number[] = [];
-  const removed = new Set(tree.records.keys());
+  /** Entries of the tree that the plan has, too. */
+  let common = 0;
   const visit = (path: string, isSame: (record: WalkRecord) => boolean, same: () => void) => {
     const record = tree.records.get(path);
-    if (record === undefined) added.push(path);
-    else if (!isSame(record)) changed.push(path);
-    else same();
-    removed.delete(path);
+    if (record === undefined) {
+      added.push(path);
+      return;
+    }
+    common++;
+    if (isSame(record)) same();
+    else changed.push(path);
   };
   const hasModes = hostPlatform() !== "windows";
   const sameMode = (found: number, wanted: number | undefined, mask: number) =>
@@ -108,34 +113,60 @@ function compareShape(plan: ManifestPlan, tree: LocalTree) {
       record.kind === "file" && record.size === file.size && sameMode(record.mode, file.mode, MODE_BITS);
     visit(file.path, isSame, () => undecided.push(index));
   }
-  return { added, changed, unchanged, removed: [...removed], undecided };
+  // A plan has no path twice. Mostly nothing is removed, and not looked for.
+  const removed = common === tree.records.size ? [] : missingIn(plan, tree);
+  return { added, changed, unchanged, removed, undecided };
 }
 
-/**
- * Whether the file of the tree at a planned file's path has its content, and if not, whether it is one chunk that is
- * nowhere in the plan.
- */
-async function contentOf(
+/** What a tree has and a plan has not. */
+function missingIn({ dirs, links, files }: ManifestPlan, tree: LocalTree): string[] {
+  const paths = new Set(tree.records.keys());
+  for (const list of [dirs, links, files]) for (const { path } of list) paths.delete(path);
+  return [...paths];
+}
+
+/** What a file of a tree is to a planned one: its content, one chunk that is nowhere in the plan, or neither. */
+type Found = "same" | "unknown" | "other";
+
+/** What the file of the tree at a planned file's path is. At once where that is known: a promise costs more than that. */
+function contentOf(
   plan: ManifestPlan,
   file: PlannedFile,
   tree: LocalTree,
   reader: FileReader,
   blake3: Blake3,
   pacer: WorkPacer,
-): Promise<"same" | "other" | "unknown"> {
+): Found | Promise<Found> {
   const known = tree.known?.hashesOf(tree.records.get(file.path)!);
+  if (known === undefined) return readContent(plan, file, tree, reader, blake3, pacer);
   for (let i = 0; i < file.chunkCount; i++) {
-    const chunk = file.firstChunk + i;
-    const size = plan.chunks.sizeOf(chunk);
-    let hash = known?.subarray(i * HASH_LENGTH, (i + 1) * HASH_LENGTH);
-    if (hash === undefined) {
-      if (pacer.due) await pacer.pause();
-      const bytes = reader.tryRead(`${tree.root}/${file.path}`, plan.chunks.offsetOf(chunk), size);
-      if (bytes === undefined) return "other";
-      hash = blake3.hash(bytes);
-    }
-    if (equalBytes(hash, plan.chunks.hashOf(chunk))) continue;
-    return file.chunkCount === 1 && plan.chunks.find(hash) === undefined ? "unknown" : "other";
+    const found = compareChunk(plan, file, i, known.subarray(i * HASH_LENGTH, (i + 1) * HASH_LENGTH));
+    if (found !== "same") return found;
   }
   return "same";
+}
+
+async function readContent(
+  plan: ManifestPlan,
+  file: PlannedFile,
+  tree: LocalTree,
+  reader: FileReader,
+  blake3: Blake3,
+  pacer: WorkPacer,
+): Promise<Found> {
+  for (let i = 0; i < file.chunkCount; i++) {
+    if (pacer.due) await pacer.pause();
+    const chunk = file.firstChunk + i;
+    const place = `${tree.root}/${file.path}`;
+    const bytes = reader.tryRead(place, plan.chunks.offsetOf(chunk), plan.chunks.sizeOf(chunk));
+    if (bytes === undefined) return "other";
+    const found = compareChunk(plan, file, i, blake3.hash(bytes));
+    if (found !== "same") return found;
+  }
+  return "same";
+}
+
+function compareChunk(plan: ManifestPlan, file: PlannedFile, ordinal: number, hash: Uint8Array): Found {
+  if (equalBytes(hash, plan.chunks.hashOf(file.firstChunk + ordinal))) return "same";
+  return file.chunkCount === 1 && plan.chunks.find(hash) === undefined ? "unknown" : "other";
 }
