@@ -101,12 +101,14 @@ export async function fetchDirWith(
   const memory = cache && new FetchMemory(cache, destination, options);
   // The holder of an offer takes as long to read its tree.
   const isOffer = !("kind" in from);
-  const reading = yieldToEventLoop().then(() =>
-    readOld(destination, new WorkPacer(signal), {
-      cache: options.verify ? undefined : cache,
-      hashes: isOffer,
-    })
-  );
+  const reading = isFresh
+    ? Promise.resolve(undefined)
+    : yieldToEventLoop().then(() =>
+      readOld(destination, new WorkPacer(signal), {
+        cache: options.verify ? undefined : cache,
+        hashes: isOffer,
+      })
+    );
   // Nobody waits for the list of a tree that nothing is known of.
   const here = isOffer || cache !== undefined
     ? reading.then((old) => old?.hasOther ? undefined : old?.known)

@@ -296,3 +296,18 @@ testInTempDir("offer: any tree, in any pieces, with any losses, becomes what it 
     { numRuns: 30, interruptAfterTimeLimit: 15_000 },
   );
 });
+
+offerTest("what appears at the destination meanwhile is replaced", async ({ temp, to, store }) => {
+  const from = join(temp, "hollow");
+  makeTree(from, { dirs: { "a/b": 0o755 } });
+  const tree = await offeredTree(from);
+  const offer = new ScriptedOffer(tree.outline, [], tree.ref);
+  const stats = await fetchDir(new WatchedSource(store), {
+    ask() {
+      makeTree(to, { dirs: { "a/b": 0o755 } });
+      return Promise.resolve(offer);
+    },
+  }, to);
+  assert.equal(stats.installed, true);
+  compareTrees(to, from);
+});
