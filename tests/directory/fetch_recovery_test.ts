@@ -113,6 +113,27 @@ recoveryTest("a staging folder of the same directory is continued", async (setti
   assert.equal(source.bytes, stats.fetchedBytes + stats.manifestBytes);
 });
 
+for (const place of ["0", "7/d"]) {
+  recoveryTest(
+    `a staging folder whose tree was not put together is continued, files at ${place}`,
+    async (setting) => {
+      const { temp, from, to, ref, source } = setting;
+      const folder = join(leaveStaging(setting, ID), place);
+      mkdirSync(folder, { recursive: true });
+      writeFileSync(join(folder, "b.txt"), "small b");
+      const large = pattern(LARGE, 3);
+      large.fill(0, 4_194_304, 8_388_608);
+      writeFileSync(join(folder, "large.bin"), large);
+      const stats = await fetchDir(source, ref, to);
+      compareTrees(to, from);
+      assert.deepEqual(namesIn(temp), ["from", "to"]);
+      assert.equal(stats.resumed, true);
+      assert.equal(stats.reusedBytes, LARGE - 4_194_304 + 7);
+      assert.equal(source.bytes, stats.fetchedBytes + stats.manifestBytes);
+    },
+  );
+}
+
 recoveryTest("several of them, with rubbish in them", async (setting) => {
   const { temp, from, to, ref, source } = setting;
   const one = join(leaveStaging(setting, ID), "tree");
