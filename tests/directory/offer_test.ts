@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import fc from "fast-check";
 import type { BlobStore } from "../../src/blob/store.ts";
 import {
   OfferFailedError,
@@ -14,6 +15,7 @@ import { offerFolder } from "../../src/directory/offer_folder.ts";
 import { requestOffer } from "../../src/directory/offer_request.ts";
 import { scanDir } from "../../src/directory/scan.ts";
 import { shareFolder } from "../../src/directory/share.ts";
+import { yieldToEventLoop } from "../../src/runtime/host.ts";
 import { CHUNK_SIZE, chunksOf, encodeBlobRef } from "../../src/wire/blob_ref.ts";
 import { concatBytes, toHex } from "../../src/wire/bytes.ts";
 import { MAX_OFFER_HASHES } from "../../src/wire/offer_message.ts";
@@ -307,4 +309,36 @@ Deno.test("offer: the end of the session ends it", { permissions }, async () => 
     await assert.rejects(asked.ref, { name: "SessionClosedError" });
     await until(() => !manual.feed.isFollowed);
   });
+});
+
+test("whatever the tree, and whenever they ask, all are told of the same directory", async (path) => {
+  const size = fc.constantFrom(0, 1, 300, CHUNK_SIZE, CHUNK_SIZE + 1);
+  const name = fc.constantFrom("a", "b", "c", "d/a", "d/e/f", "é", "z");
+  let run = 0;
+  await fc.assert(
+    fc.asyncProperty(
+      fc.dictionary(name, size),
+      fc.array(fc.nat(20), { maxLength: 3 }),
+      async (sizes, turns) => {
+        const root = join(path, String(run++));
+        makeTree(root, {
+          files: Object.fromEntries(Object.entries(sizes).map(([name, size], i) => [name, pattern(size, i)])),
+        });
+        const offer = awaitedOffer(root);
+        await withOffer(offer, async (session) => {
+          const told = await Promise.all([0, ...turns].map(async (count) => {
+            for (; count > 0; count--) await yieldToEventLoop();
+            const asked = await requestOffer(session);
+            const hashes = await allHashes(asked);
+            const ref = encodeBlobRef(await asked.ref);
+            if (asked.outline !== undefined) assert.deepEqual(refOf(asked.outline, hashes), ref);
+            return ref;
+          }));
+          const expected = encodeBlobRef((await scanDir(root)).ref);
+          for (const ref of told) assert.deepEqual(ref, expected);
+        });
+      },
+    ),
+    { numRuns: 25 },
+  );
 });
