@@ -25,7 +25,8 @@ export async function runFetch(
 ): Promise<void> {
   const { ticket, dest, symlinks, maxDatagram: maxDatagramSize } = options;
   const begin = io.now();
-  const cache = await cacheOf(options, io);
+  // A folder that was asked for may be refused, which has to be said first; the usual one can wait.
+  const asked = options.cache === undefined ? undefined : await cacheOf(options, io);
   const { stats, wire } = await withDeadline(
     "Fetch",
     options.timeout,
@@ -36,6 +37,7 @@ export async function runFetch(
         { output, signal, closeCode: CLOSE_FETCHED, maxDatagramSize },
         async ({ source, from, node }) => {
           const { fetchDir } = await import("../directory/fetch_dir.ts");
+          const cache = asked ?? await cacheOf(options, io);
           const stats = await fetchDir(source, from, dest, {
             signal,
             symlinks,
