@@ -5,6 +5,7 @@
  * @module
  */
 
+import { mixHalf, type Quarter, QUARTERS, transpose } from "./quarter_round.ts";
 import { FunctionWriter, type Local } from "./wasm_writer.ts";
 
 /** Inputs of one group. */
@@ -63,29 +64,6 @@ const IV = [
 ];
 const PERMUTATION = [2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8];
 const ROUNDS = 7;
-/** The words that each quarter round mixes: columns, then diagonals. */
-const QUARTERS = [
-  [0, 4, 8, 12],
-  [1, 5, 9, 13],
-  [2, 6, 10, 14],
-  [3, 7, 11, 15],
-  [0, 5, 10, 15],
-  [1, 6, 11, 12],
-  [2, 7, 8, 13],
-  [3, 4, 9, 14],
-];
-
-const words = (...numbers: readonly number[]) =>
-  numbers.flatMap((n) => [4 * n, 4 * n + 1, 4 * n + 2, 4 * n + 3]);
-const LOW_WORDS = words(0, 4, 1, 5);
-const HIGH_WORDS = words(2, 6, 3, 7);
-const LOW_PAIRS = words(0, 1, 4, 5);
-const HIGH_PAIRS = words(2, 3, 6, 7);
-/** Rotations by whole bytes are moves of bytes. */
-const rotatedBytes = (by: number) =>
-  [0, 4, 8, 12].flatMap((at) => [0, 1, 2, 3].map((i) => at + (i + by) % 4));
-const ROTATED_16 = rotatedBytes(2);
-const ROTATED_8 = rotatedBytes(1);
 
 /** The kernel as a WebAssembly module, whose function `run` is a {@linkcode RunKernel}. */
 export function blake3Kernel(): Uint8Array<ArrayBuffer> {
@@ -164,7 +142,7 @@ export function blake3Kernel(): Uint8Array<ArrayBuffer> {
   function storeChain(): void {
     for (const half of [0, 1]) {
       const four = chain.slice(4 * half, 4 * half + 4);
-      transpose(write, four, spare, four);
+      transpose(write, four, spare);
       for (let lane = 0; lane < LANES; lane++) {
         write.get(output, four[lane]).vectorStore(lane * CV_LENGTH + half * 16);
       }
@@ -193,51 +171,22 @@ function loadMessage(
     for (let lane = 0; lane < LANES; lane++) {
       write.get(pointers[lane]).vectorLoad(16 * quarter).set(four[lane]);
     }
-    transpose(write, four, spare, four);
+    transpose(write, four, spare);
   }
 }
 
-/** Makes rows of four columns, or the other way round. */
-function transpose(
-  write: FunctionWriter,
-  from: readonly Local[],
-  spare: readonly Local[],
-  to: readonly Local[],
-): void {
-  write.get(from[0], from[1]).shuffle(LOW_WORDS).set(spare[0]);
-  write.get(from[0], from[1]).shuffle(HIGH_WORDS).set(spare[1]);
-  write.get(from[2], from[3]).shuffle(LOW_WORDS).set(spare[2]);
-  write.get(from[2], from[3]).shuffle(HIGH_WORDS).set(spare[3]);
-  write.get(spare[0], spare[2]).shuffle(LOW_PAIRS).set(to[0]);
-  write.get(spare[0], spare[2]).shuffle(HIGH_PAIRS).set(to[1]);
-  write.get(spare[1], spare[3]).shuffle(LOW_PAIRS).set(to[2]);
-  write.get(spare[1], spare[3]).shuffle(HIGH_PAIRS).set(to[3]);
-}
-
-/** The locals of a quarter round: four words of the state, two of the message, one to work with. */
-interface Quarter {
-  readonly state: readonly Local[];
+/** The locals of a quarter round with its two words of the message. */
+interface MessageQuarter extends Quarter {
   readonly message: readonly Local[];
-  readonly spare: Local;
 }
 
-/**
- * Quarter rounds (specification 2.2, function G) side by side. Two fill the processor best: one would wait for its own
- * results, four do not fit into its registers.
- */
-function mix(write: FunctionWriter, quarters: readonly Quarter[]): void {
-  for (const [half, bytes, bits] of [[0, ROTATED_16, 12], [1, ROTATED_8, 7]] as const) {
+/** Quarter rounds (specification 2.2, function G) side by side. */
+function mix(write: FunctionWriter, quarters: readonly MessageQuarter[]): void {
+  for (const half of [0, 1] as const) {
     for (const { state: [a, b], message } of quarters) {
       // In this order, because `b` comes from the step before and the message does not.
       write.get(a, message[half]).do("vectorAdd").get(b).do("vectorAdd").set(a);
     }
-    for (const { state: [a, , , d] } of quarters) {
-      write.get(d, a).do("vectorXor").tee(d).get(d).shuffle(bytes).set(d);
-    }
-    for (const { state: [, , c, d] } of quarters) write.get(c, d).do("vectorAdd").set(c);
-    for (const { state: [, b, c], spare } of quarters) {
-      write.get(b, c).do("vectorXor").tee(spare).constant(bits).do("vectorShiftRight");
-      write.get(spare).constant(32 - bits).do("vectorShiftLeft", "vectorOr").set(b);
-    }
+    mixHalf(write, quarters, half, "right");
   }
 }

@@ -7,6 +7,7 @@
  */
 
 import { MAC_BLOCK, Poly1305Writer } from "./poly1305_kernel.ts";
+import { mixHalf, QUARTERS, transpose } from "./quarter_round.ts";
 import { FunctionWriter, type Local } from "./wasm_writer.ts";
 
 /** Where a message lies in the memory from an address of its own on, and what else lies there. Bytes. */
@@ -46,30 +47,6 @@ const DOUBLE_ROUNDS = 10;
 const PART_ROUNDS = 5;
 /** ... and so many blocks of the MAC: in all three quarters of a group, so that it never overtakes what is encrypted. */
 const PART_BLOCKS = 6;
-
-/** The words of the state that each quarter round mixes: columns, then diagonals. */
-const QUARTERS = [
-  [0, 4, 8, 12],
-  [1, 5, 9, 13],
-  [2, 6, 10, 14],
-  [3, 7, 11, 15],
-  [0, 5, 10, 15],
-  [1, 6, 11, 12],
-  [2, 7, 8, 13],
-  [3, 4, 9, 14],
-];
-
-const words = (...numbers: readonly number[]) =>
-  numbers.flatMap((n) => [4 * n, 4 * n + 1, 4 * n + 2, 4 * n + 3]);
-const LOW_WORDS = words(0, 4, 1, 5);
-const HIGH_WORDS = words(2, 6, 3, 7);
-const LOW_PAIRS = words(0, 1, 4, 5);
-const HIGH_PAIRS = words(2, 3, 6, 7);
-/** Rotations to the left by whole bytes are moves of bytes. */
-const rotatedBytes = (by: number) =>
-  [0, 4, 8, 12].flatMap((at) => [0, 1, 2, 3].map((i) => at + (i + 4 - by) % 4));
-const ROTATED_16 = rotatedBytes(2);
-const ROTATED_8 = rotatedBytes(1);
 
 /** The kernel as a WebAssembly module, whose function `run` is a {@linkcode RunCipher}. */
 export function chachaKernel(): Uint8Array<ArrayBuffer> {
@@ -156,22 +133,17 @@ class KeyStream {
     }
   }
 
-  /** RFC 8439 §2.3: quarter rounds of two columns or diagonals side by side, for one would wait for itself. */
+  /** RFC 8439 §2.3: quarter rounds of two columns or diagonals side by side. */
   doubleRound(): void {
-    for (let i = 0; i < QUARTERS.length; i += 2) this.#quarters(QUARTERS.slice(i, i + 2));
-  }
-
-  #quarters(pair: readonly (readonly number[])[]): void {
     const { write } = this;
-    const quarters = pair.map((quarter) => quarter.map((i) => this.#x[i]));
-    for (const [bytes, bits] of [[ROTATED_16, 12], [ROTATED_8, 7]] as const) {
-      for (const [a, b] of quarters) write.get(a, b).do("vectorAdd").set(a);
-      for (const [a, , , d] of quarters) write.get(d, a).do("vectorXor").tee(d).get(d).shuffle(bytes).set(d);
-      for (const [, , c, d] of quarters) write.get(c, d).do("vectorAdd").set(c);
-      for (const [i, [, b, c]] of quarters.entries()) {
-        const spare = this.#spare[i];
-        write.get(b, c).do("vectorXor").tee(spare).constant(bits).do("vectorShiftLeft");
-        write.get(spare).constant(32 - bits).do("vectorShiftRight", "vectorOr").set(b);
+    for (let i = 0; i < QUARTERS.length; i += 2) {
+      const pair = [i, i + 1].map((q) => ({
+        state: QUARTERS[q].map((word) => this.#x[word]),
+        spare: this.#spare[q - i],
+      }));
+      for (const half of [0, 1] as const) {
+        for (const { state: [a, b] } of pair) write.get(a, b).do("vectorAdd").set(a);
+        mixHalf(write, pair, half, "left");
       }
     }
   }
@@ -187,7 +159,7 @@ class KeyStream {
     }
     for (let part = 0; part < 4; part++) {
       const four = this.#x.slice(4 * part, 4 * part + 4);
-      this.#transpose(four);
+      transpose(write, four, this.#spare);
       for (const [block, vector] of four.entries()) {
         const at = 64 * block + 16 * part;
         if (!this.#isFirst || block > 0) {
@@ -199,18 +171,5 @@ class KeyStream {
     }
     for (const pointer of [from, to]) write.get(pointer).constant(GROUP_LENGTH).do("add").set(pointer);
     this.#isFirst = false;
-  }
-
-  #transpose(four: readonly Local[]): void {
-    const { write } = this;
-    const spare = this.#spare;
-    write.get(four[0], four[1]).shuffle(LOW_WORDS).set(spare[0]);
-    write.get(four[0], four[1]).shuffle(HIGH_WORDS).set(spare[1]);
-    write.get(four[2], four[3]).shuffle(LOW_WORDS).set(spare[2]);
-    write.get(four[2], four[3]).shuffle(HIGH_WORDS).set(spare[3]);
-    write.get(spare[0], spare[2]).shuffle(LOW_PAIRS).set(four[0]);
-    write.get(spare[0], spare[2]).shuffle(HIGH_PAIRS).set(four[1]);
-    write.get(spare[1], spare[3]).shuffle(LOW_PAIRS).set(four[2]);
-    write.get(spare[1], spare[3]).shuffle(HIGH_PAIRS).set(four[3]);
   }
 }

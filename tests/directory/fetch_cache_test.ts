@@ -24,18 +24,9 @@ import { TRUST } from "../../src/directory/tree_cache_format.ts";
 import type { BlobRef } from "../../src/wire/blob_ref.ts";
 import { recall, rememberAs, rememberLies } from "../support/memories.ts";
 import { testInTempDir, withTempDir } from "../support/temp.ts";
-import { compareTrees, makeTree, pattern } from "../support/tree.ts";
+import { compareTrees, makeTree, MIXED_TREE, pattern } from "../support/tree.ts";
 
 const MIB = 1024 * 1024;
-const TREE = {
-  files: {
-    "a/small": "small",
-    "a/empty": "",
-    "large": pattern(9 * MIB + 3, 1),
-    "tool": ["#!", 0o755],
-  } as const,
-  dirs: { hollow: 0o755 },
-};
 /** Somebody who must not be asked. */
 const NOBODY: ChunkSource = { fetchChunks: () => Promise.reject(new Error("somebody asked")) };
 
@@ -55,7 +46,7 @@ class Fetched {
 
   static async make(temp: string, options: FetchDirOptions = {}): Promise<Fetched> {
     const fetched = new Fetched(temp);
-    makeTree(fetched.source, TREE);
+    makeTree(fetched.source, MIXED_TREE);
     await fetched.publish();
     await fetched.fetch(options);
     return fetched;
@@ -99,7 +90,7 @@ testInTempDir("fetch with a cache: what it made of a newer tree is known, too", 
 
 testInTempDir("fetch with a cache: a tree that was found to be as wanted is known", async (temp) => {
   const fetched = new Fetched(temp);
-  for (const root of [fetched.source, fetched.dest]) makeTree(root, TREE);
+  for (const root of [fetched.source, fetched.dest]) makeTree(root, MIXED_TREE);
   await fetched.publish();
   assert.equal((await fetched.fetch()).installed, false);
   assert.equal((await fetched.refetch()).installed, false);
@@ -247,7 +238,7 @@ Deno.test("fetch with a cache: links are known, unless some were left out", {
 }, () =>
   withTempDir(async (temp) => {
     const fetched = new Fetched(temp);
-    makeTree(fetched.source, TREE);
+    makeTree(fetched.source, MIXED_TREE);
     symlinkSync("tool", join(fetched.source, "link"));
     await fetched.publish();
     await fetched.fetch();

@@ -24,24 +24,13 @@ import type { WalkRecord } from "../../src/directory/walk.ts";
 import type { DirEntry } from "../../src/wire/dir_manifest.ts";
 import { type MemoryChange, recall, rememberAs, rememberLies } from "../support/memories.ts";
 import { tempPermissions, testInTempDir, withTempDir } from "../support/temp.ts";
-import { compareTrees, makeTree, namesIn, pattern } from "../support/tree.ts";
-
-const MIB = 1024 * 1024;
-const TREE = {
-  files: {
-    "a/small": "small",
-    "a/empty": "",
-    "large": pattern(9 * MIB + 3, 1),
-    "tool": ["#!", 0o755],
-  } as const,
-  dirs: { hollow: 0o755 },
-};
+import { compareTrees, makeTree, MIXED_TREE, namesIn, pattern } from "../support/tree.ts";
 
 /** Makes a tree that was scanned with a cache. */
 async function scanned(temp: string, options: ScanOptions = {}) {
   const root = join(temp, "tree");
   const cache = join(temp, "cache");
-  makeTree(root, TREE);
+  makeTree(root, MIXED_TREE);
   const first = await scanDir(root, { cache, ...options });
   return {
     root,

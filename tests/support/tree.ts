@@ -35,6 +35,17 @@ export interface TreeSpec {
   readonly links?: Readonly<Record<string, string>>;
 }
 
+/** One of each kind: a file of one chunk, an empty one, one of several chunks, one with another mode, an empty directory. */
+export const MIXED_TREE = {
+  files: {
+    "a/small": "small",
+    "a/empty": "",
+    "large": pattern(9 * 1024 * 1024 + 3, 1),
+    "tool": ["#!", 0o755],
+  },
+  dirs: { hollow: 0o755 },
+} as const satisfies TreeSpec;
+
 /** Makes the directory `root` with all that `spec` says, whatever the umask. */
 export function makeTree(root: string, spec: TreeSpec): void {
   makeDir(root);

@@ -43,34 +43,24 @@ export const resetCode = (plan: DirectionPlan): number => 0x1000 + (plan.salt & 
 /** Code of a stop by the reader. */
 export const stopCode = (plan: DirectionPlan): number => 0x2000 + (plan.salt & 0xfff);
 
-/** Writes one direction. */
-export class SendEnd {
-  /** See {@linkcode SendOutcome}. */
-  outcome: SendOutcome = "open";
-  /** Bytes handed to the stream. */
-  written = 0;
-  /** Why it failed or was stopped. */
+/** What both ends have in common: an outcome, and pauses that are over when everything is to be over. */
+abstract class PacedEnd<Outcome extends string> {
+  /** How it ended. */
+  outcome: Outcome | "open" | "lost" = "open";
+  /** Why it failed, or the other end gave up. */
   error: HawserError | undefined;
   /** When the outcome came. */
   settledAt = Infinity;
-  #pausing = false;
+  protected pausing = false;
   #hurried = false;
-  #held = false;
 
-  constructor(readonly network: SimNetwork, readonly stream: Stream, readonly plan: DirectionPlan) {
-    stream.onWritable = () => this.#pump();
-  }
+  constructor(readonly network: SimNetwork, readonly stream: Stream, readonly plan: DirectionPlan) {}
 
-  /** Begins to write. */
-  start(): void {
-    this.#pump();
-  }
-
-  /** No pauses any more: what is left is written as fast as it goes. */
+  /** No pauses any more: what is left goes as fast as it can. */
   hurry(): void {
     this.#hurried = true;
-    this.#pausing = false;
-    this.#pump();
+    this.pausing = false;
+    this.pump();
   }
 
   /** The process ended. */
@@ -78,9 +68,44 @@ export class SendEnd {
     if (this.outcome === "open") this.outcome = "lost";
   }
 
-  #pump(): void {
+  protected abstract pump(): void;
+
+  protected pause(milliseconds: number): boolean {
+    if (this.#hurried) return false;
+    this.pausing = true;
+    this.network.after(milliseconds, () => {
+      if (!this.pausing) return;
+      this.pausing = false;
+      this.pump();
+    });
+    return true;
+  }
+
+  protected settle(outcome: Outcome): void {
+    this.outcome = outcome;
+    this.settledAt = this.network.now;
+  }
+}
+
+/** Writes one direction. */
+export class SendEnd extends PacedEnd<SendOutcome> {
+  /** Bytes handed to the stream. */
+  written = 0;
+  #held = false;
+
+  constructor(network: SimNetwork, stream: Stream, plan: DirectionPlan) {
+    super(network, stream, plan);
+    stream.onWritable = () => this.pump();
+  }
+
+  /** Begins to write. */
+  start(): void {
+    this.pump();
+  }
+
+  protected override pump(): void {
     const { stream, plan } = this;
-    if (this.outcome !== "open" || this.#isOver() || this.#pausing) return;
+    if (this.outcome !== "open" || this.#isOver() || this.pausing) return;
     const target = Math.min(plan.length, plan.resetAt ?? Infinity);
     while (this.written < target) {
       if (!stream.writable) return;
@@ -90,89 +115,54 @@ export class SendEnd {
       this.written += size;
       stream.write(patternView(plan.salt, at, size));
       if (this.outcome !== "open") return;
-      if (plan.writePause > 0 && this.#pause(plan.writePause)) return;
+      if (plan.writePause > 0 && this.pause(plan.writePause)) return;
     }
     if (plan.resetAt !== undefined) {
       stream.reset(resetCode(plan));
       // Everything may have arrived already: then there is nothing left to give up.
-      if (stream.sending.state === "reset_sent") this.#settle("reset");
+      if (stream.sending.state === "reset_sent") this.settle("reset");
       else this.#isOver();
       return;
     }
     if (stream.sending.finished) return;
-    const holds = plan.hold > 0 && !this.#held && this.#pause(plan.hold);
+    const holds = plan.hold > 0 && !this.#held && this.pause(plan.hold);
     this.#held = true;
     if (!holds) stream.finish();
   }
 
   #isOver(): boolean {
     const { stream } = this;
-    if (stream.sending.state === "data_recvd") this.#settle("acked");
+    if (stream.sending.state === "data_recvd") this.settle("acked");
     else if (stream.writeError !== undefined) {
       this.error = stream.writeError;
-      this.#settle(this.error instanceof StreamResetError ? "stopped" : "failed");
+      this.settle(this.error instanceof StreamResetError ? "stopped" : "failed");
     }
     return this.outcome !== "open";
-  }
-
-  #pause(milliseconds: number): boolean {
-    if (this.#hurried) return false;
-    this.#pausing = true;
-    this.network.after(milliseconds, () => {
-      if (!this.#pausing) return;
-      this.#pausing = false;
-      this.#pump();
-    });
-    return true;
-  }
-
-  #settle(outcome: SendOutcome): void {
-    this.outcome = outcome;
-    this.settledAt = this.network.now;
   }
 }
 
 /** Reads one direction. */
-export class ReceiveEnd {
-  /** See {@linkcode ReceiveOutcome}. */
-  outcome: ReceiveOutcome = "open";
+export class ReceiveEnd extends PacedEnd<ReceiveOutcome> {
   /** Bytes read, each compared with what was written there. */
   read = 0;
-  /** Why it failed or was reset. */
-  error: HawserError | undefined;
-  /** When the outcome came. */
-  settledAt = Infinity;
-  #pausing = false;
-  #hurried = false;
 
-  constructor(readonly network: SimNetwork, readonly stream: Stream, readonly plan: DirectionPlan) {
-    stream.onReadable = () => this.#pump();
+  constructor(network: SimNetwork, stream: Stream, plan: DirectionPlan) {
+    super(network, stream, plan);
+    stream.onReadable = () => this.pump();
   }
 
   /** Begins to read. */
   start(): void {
-    if (this.plan.readLate > 0) this.#pause(this.plan.readLate);
-    this.#pump();
+    if (this.plan.readLate > 0) this.pause(this.plan.readLate);
+    this.pump();
   }
 
-  /** No pauses any more. */
-  hurry(): void {
-    this.#hurried = true;
-    this.#pausing = false;
-    this.#pump();
-  }
-
-  /** The process ended. */
-  lose(): void {
-    if (this.outcome === "open") this.outcome = "lost";
-  }
-
-  #pump(): void {
+  protected override pump(): void {
     const { stream, plan } = this;
     if (this.outcome !== "open") return;
     // What arrived before an error may still be read, however slow the reader was.
-    if (stream.readError !== undefined) this.#pausing = false;
-    if (this.#pausing) return;
+    if (stream.readError !== undefined) this.pausing = false;
+    if (this.pausing) return;
     if (this.read >= (plan.stopAt ?? Infinity)) return this.#stop();
     for (let piece = stream.read(); piece !== undefined; piece = stream.read()) {
       assert.ok(
@@ -181,34 +171,18 @@ export class ReceiveEnd {
       );
       this.read += piece.length;
       if (this.read >= (plan.stopAt ?? Infinity)) return this.#stop();
-      if (plan.readPause > 0 && stream.readError === undefined && this.#pause(plan.readPause)) return;
+      if (plan.readPause > 0 && stream.readError === undefined && this.pause(plan.readPause)) return;
     }
-    if (stream.ended) this.#settle("ended");
+    if (stream.ended) this.settle("ended");
     else if (stream.readError !== undefined) {
       this.error = stream.readError;
-      this.#settle(this.error instanceof StreamResetError ? "reset" : "failed");
+      this.settle(this.error instanceof StreamResetError ? "reset" : "failed");
     }
   }
 
   #stop(): void {
-    if (this.stream.ended) return this.#settle("ended");
+    if (this.stream.ended) return this.settle("ended");
     this.stream.stop(stopCode(this.plan));
-    this.#settle("stopped");
-  }
-
-  #pause(milliseconds: number): boolean {
-    if (this.#hurried) return false;
-    this.#pausing = true;
-    this.network.after(milliseconds, () => {
-      if (!this.#pausing) return;
-      this.#pausing = false;
-      this.#pump();
-    });
-    return true;
-  }
-
-  #settle(outcome: ReceiveOutcome): void {
-    this.outcome = outcome;
-    this.settledAt = this.network.now;
+    this.settle("stopped");
   }
 }
