@@ -312,11 +312,12 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
         out.fill(FrameType.PADDING, at, at = end);
       } else {
         if (probing) this.#requeueOldest();
+        if (this.#pingPending) out[at++] = FrameType.PING; // Now: what follows may leave no room.
+        this.#pingPending = false;
         at = this.streams.writeControl(out, at, end, frames);
         if (this.datagrams.hasPending) at = this.datagrams.write(out, at, end, this.streams.hasPending);
         at = this.streams.writeData(out, at, end, frames);
-        if (this.#pingPending || (probing && at === ackOnly)) out[at++] = FrameType.PING;
-        this.#pingPending = false;
+        if (probing && at === ackOnly) out[at++] = FrameType.PING;
       }
       elicits = at > ackOnly;
       if (!elicits) this.recovery.appLimited = true;
@@ -438,10 +439,9 @@ export class SessionState implements FrameHandler, StreamSetContext, DatagramCon
 
   /** Whether congestion window and pacing let a full packet go now. */
   #maySend(now: number): boolean {
-    const gate = this.#gate;
-    if (gate.isOpen(now)) return true;
-    const waiting = this.streams.hasPending || this.datagrams.hasPending;
-    if (!waiting && !this.#pingPending) gate.deadline = Infinity;
+    if (this.#gate.isOpen(now)) return true;
+    const waiting = this.streams.hasPending || this.datagrams.hasPending || this.#pingPending;
+    if (!waiting) this.#gate.deadline = Infinity;
     return false;
   }
 

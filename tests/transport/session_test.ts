@@ -339,6 +339,15 @@ Deno.test("keep-alive: always with the option", () => {
   assert.equal(only(pings.flatMap(({ frames }) => frames), "ping").length, 1);
 });
 
+Deno.test("a PING goes before data and does not make a packet longer than the path carries", () => {
+  const lone = new LoneSession({ initiator: true });
+  lone.session.streams.open({ protocol: 0, priority: 3, weight: 16 }).write(bytes(10_000));
+  lone.session.ping();
+  const [first] = lone.poll();
+  assert.equal(first.length, lone.session.mtu.size);
+  assert.deepEqual(first.frames.map(({ type }) => type), ["ping", "stream"]);
+});
+
 // --- path ---
 
 Deno.test("path challenges are handed to who knows where they came from", () => {
