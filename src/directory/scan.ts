@@ -170,7 +170,7 @@ export async function scanInto(
   options: ScanOptions,
   sink: ScanSink,
 ): Promise<ScanResult> {
-  const pacer = new WorkPacer(options.signal);
+  const pacer = new WorkPacer(options.signal, sink.isFollowed);
   const filter = await PathFilter.create(options);
   const cache = sink.chunk === undefined ? await TreeCache.open(options.cache) : undefined;
   const since = Date.now();
