@@ -98,6 +98,11 @@ export class FolderBlobStore extends SyncBlobStore {
     this.#index.add(path, identity, chunks, isKept ? this.#recent?.add(bytes) : undefined);
   }
 
+  /** Bytes that are kept and were not asked for; 0 before the first of them was. */
+  get unreadBytes(): number {
+    return this.#recent?.unread ?? 0;
+  }
+
   /** Lets go of the bytes that were kept, and keeps no more. */
   forgetBytes(): void {
     this.#recent = undefined;

@@ -133,6 +133,8 @@ export interface ScanSink {
   readonly finished?: (ref: BlobRef) => void;
   /** Whether what is found is in demand already, and this thread has that to do, too. @default never */
   readonly isFollowed?: () => boolean;
+  /** Bytes that were given to `file` and are kept for those who have begun to ask for them. @default none */
+  readonly unread?: () => number;
 }
 
 /**
@@ -170,7 +172,7 @@ export async function scanInto(
   options: ScanOptions,
   sink: ScanSink,
 ): Promise<ScanResult> {
-  const pacer = new WorkPacer(options.signal, sink.isFollowed);
+  const pacer = new WorkPacer(options.signal, sink);
   const filter = await PathFilter.create(options);
   const cache = sink.chunk === undefined ? await TreeCache.open(options.cache) : undefined;
   const since = Date.now();
