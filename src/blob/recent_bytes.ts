@@ -20,9 +20,9 @@ export class RecentBytes {
     this.#ring = new Uint8Array(size);
   }
 
-  /** Bytes that were added and not yet asked for; 0 before any were asked for. */
-  get unread(): number {
-    return this.#done === 0 ? 0 : this.#next - this.#done;
+  /** Bytes that were added and not yet asked for; `undefined` before any were asked for. */
+  get unread(): number | undefined {
+    return this.#done === 0 ? undefined : this.#next - this.#done;
   }
 
   /** Keeps a copy of `bytes` if there is room. Returns the place to ask for them; `undefined` when there is none. */

@@ -21,8 +21,8 @@ const MAX_QUIET = 20;
 export interface WorkTakers {
   /** Whether there are any. */
   readonly isFollowed?: () => boolean;
-  /** Bytes that are kept for them, once they have begun to take some. */
-  readonly unread?: () => number;
+  /** Bytes that are kept for them; `undefined` before they have begun to take some. */
+  readonly unread?: () => number | undefined;
 }
 
 /** Tells when to pause. Between files: `if (pacer.due) await pacer.pause()`. */
@@ -48,7 +48,7 @@ export class WorkPacer {
   /** Whether the slice is used up. */
   get due(): boolean {
     const elapsed = performance.now() - this.#since;
-    return elapsed >= SHORT_SLICE_MS && (elapsed >= SLICE_MS || this.#takers.isFollowed?.() === true);
+    return elapsed >= SHORT_SLICE_MS && (elapsed >= SLICE_MS || this.#areTaking);
   }
 
   /** Lets the event loop turn. Throws the signal's reason when it was aborted. */
@@ -57,6 +57,11 @@ export class WorkPacer {
     if (this.#isAhead) await this.#letCatchUp();
     this.#signal?.throwIfAborted();
     this.#since = performance.now();
+  }
+
+  /** Whether somebody takes small pieces of what is done. */
+  get #areTaking(): boolean {
+    return this.#takers.isFollowed?.() === true && this.#takers.unread?.() !== undefined;
   }
 
   get #unread(): number {

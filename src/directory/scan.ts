@@ -133,8 +133,8 @@ export interface ScanSink {
   readonly finished?: (ref: BlobRef) => void;
   /** Whether what is found is in demand already, and this thread has that to do, too. @default never */
   readonly isFollowed?: () => boolean;
-  /** Bytes that were given to `file` and are kept for those who have begun to ask for them. @default none */
-  readonly unread?: () => number;
+  /** Bytes that were given to `file` and are kept for those who ask for them; `undefined` before they do. @default none */
+  readonly unread?: () => number | undefined;
 }
 
 /**

@@ -16,10 +16,13 @@ async function withClock(work: (set: (ms: number) => void) => void | Promise<voi
 Deno.test("pacer: slices are shorter while somebody takes what is done", { permissions: {} }, async () => {
   await withClock((set) => {
     let isFollowed = false;
-    const pacer = new WorkPacer(undefined, { isFollowed: () => isFollowed });
+    let unread: number | undefined;
+    const pacer = new WorkPacer(undefined, { isFollowed: () => isFollowed, unread: () => unread });
     set(4);
     assert.equal(pacer.due, false);
     isFollowed = true;
+    assert.equal(pacer.due, false);
+    unread = 0;
     assert.equal(pacer.due, true);
     isFollowed = false;
     set(8);
