@@ -16,7 +16,7 @@ async function withClock(work: (set: (ms: number) => void) => void | Promise<voi
 Deno.test("pacer: slices are shorter while somebody takes what is done", { permissions: {} }, async () => {
   await withClock((set) => {
     let isFollowed = false;
-    let unread: number | undefined;
+    let unread: number | undefined = undefined;
     const pacer = new WorkPacer(undefined, { isFollowed: () => isFollowed, unread: () => unread });
     set(4);
     assert.equal(pacer.due, false);
@@ -25,6 +25,7 @@ Deno.test("pacer: slices are shorter while somebody takes what is done", { permi
     unread = 0;
     assert.equal(pacer.due, true);
     isFollowed = false;
+    assert.equal(pacer.due, false);
     set(8);
     assert.equal(pacer.due, true);
   });
