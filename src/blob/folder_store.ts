@@ -98,11 +98,6 @@ export class FolderBlobStore extends SyncBlobStore {
     this.#index.add(path, identity, chunks, isKept ? this.#recent?.add(bytes) : undefined);
   }
 
-  /** Bytes that are kept and were not asked for; `undefined` before the first of them was. */
-  get unreadBytes(): number | undefined {
-    return this.#recent?.unread;
-  }
-
   /** Lets go of the bytes that were kept, and keeps no more. */
   forgetBytes(): void {
     this.#recent = undefined;

@@ -20,11 +20,6 @@ export class RecentBytes {
     this.#ring = new Uint8Array(size);
   }
 
-  /** Bytes that were added and not yet asked for; `undefined` before any were asked for. */
-  get unread(): number | undefined {
-    return this.#done === 0 ? undefined : this.#next - this.#done;
-  }
-
   /** Keeps a copy of `bytes` if there is room. Returns the place to ask for them; `undefined` when there is none. */
   add(bytes: Uint8Array): number | undefined {
     const { length } = this.#ring;

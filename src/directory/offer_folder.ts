@@ -145,6 +145,5 @@ function sinkOf(feed: OfferFeed, store: FolderBlobStore): ScanSink {
     finished: (ref) => feed.finish(ref),
     known: (hashes, count) => feed.know(hashes.bytes, count),
     isFollowed: () => feed.isFollowed,
-    unread: () => store.unreadBytes,
   };
 }

@@ -133,8 +133,6 @@ export interface ScanSink {
   readonly finished?: (ref: BlobRef) => void;
   /** Whether what is found is in demand already, and this thread has that to do, too. @default never */
   readonly isFollowed?: () => boolean;
-  /** Bytes that were given to `file` and are kept for those who ask for them; `undefined` before they do. @default none */
-  readonly unread?: () => number | undefined;
 }
 
 /**
@@ -172,7 +170,7 @@ export async function scanInto(
   options: ScanOptions,
   sink: ScanSink,
 ): Promise<ScanResult> {
-  const pacer = new WorkPacer(options.signal, sink);
+  const pacer = new WorkPacer(options.signal, sink.isFollowed);
   const filter = await PathFilter.create(options);
   const cache = sink.chunk === undefined ? await TreeCache.open(options.cache) : undefined;
   const since = Date.now();

@@ -41,17 +41,3 @@ Deno.test("recent bytes: who asks as fast as they come finds all", () => {
     assert.deepEqual(recent.get(place, bytes.length), bytes);
   }
 });
-
-Deno.test("recent bytes: what was not asked for is counted once something was", { permissions: {} }, () => {
-  const recent = new RecentBytes(100);
-  const places = [10, 20, 30].map((length) => recent.add(new Uint8Array(length))!);
-  assert.equal(recent.unread, undefined);
-  recent.get(places[0], 10);
-  assert.equal(recent.unread, 50);
-  recent.get(places[2], 30);
-  assert.equal(recent.unread, 0);
-  recent.get(places[1], 20);
-  assert.equal(recent.unread, 0);
-  recent.add(new Uint8Array(5));
-  assert.equal(recent.unread, 5);
-});
