@@ -61,6 +61,8 @@ export interface Case {
   readonly peers: "all" | "updating" | "none";
   /** Largest datagram. */
   readonly maxDatagram?: number;
+  /** Whether everything is read before the fetch begins. */
+  readonly pinned?: boolean;
   /** Makes the input below `folder`; cases that move nothing have none. */
   prepare(folder: string, options: InputOptions): Input;
 }
@@ -102,10 +104,14 @@ export const CASES: readonly Case[] = [
       return { ...input, bytes: input.bytes + changed.length * CHANGE.length, change };
     },
   },
-  transfer("seed", "12,430 files, cold", "all", (folder, quick) => {
-    const source = join(folder, "source");
-    return { source, ...makeSeedTree(source, quick ? 150 : SEED_PACKAGES) };
-  }),
+  {
+    // As net-mesh measures it: the fetch alone, of what was read before.
+    ...transfer("seed", "12,430 files, cold, read before", "all", (folder, quick) => {
+      const source = join(folder, "source");
+      return { source, ...makeSeedTree(source, quick ? 150 : SEED_PACKAGES) };
+    }),
+    pinned: true,
+  },
   transfer("start", "One file of 100 bytes", "none", (folder) => equalFiles(folder, 1, 100)),
   transfer("few", "8 MiB in 2 files", "none", (folder) => equalFiles(folder, 2, 4 * MIB)),
   transfer("many", "8 MiB in 1024 files", "none", (folder) => equalFiles(folder, 1024, 8 * KIB)),

@@ -16,6 +16,8 @@ export interface Transfer {
   readonly dest: string;
   /** Largest datagram, for programs that can be told. */
   readonly maxDatagram?: number;
+  /** Whether everything is read before the fetch begins, for programs that otherwise read meanwhile. */
+  readonly pinned?: boolean;
 }
 
 /** One measured transfer. */

@@ -117,11 +117,12 @@ function nodeBinary(major: string): string {
 }
 
 async function shareAndFetch(
-  { source, dest, maxDatagram }: Transfer,
+  { source, dest, maxDatagram, pinned }: Transfer,
   hawser: (...args: readonly string[]) => MeasuredProcess,
 ): Promise<Outcome> {
   const limit = maxDatagram === undefined ? [] : ["--max-datagram", String(maxDatagram)];
   const share = ["share", source, "--listen", "127.0.0.1:0", "--json", "--quiet", ...limit];
+  if (pinned) share.push("--pinned");
   const begin = performance.now();
   const serving = hawser(...share);
   try {

@@ -31,7 +31,7 @@ export interface MeasureOptions {
 
 /** Measures `contenders`; those that failed are not among the rows. */
 export async function measureCase(
-  { id, kind, maxDatagram }: Case,
+  { id, kind, maxDatagram, pinned }: Case,
   input: Input,
   hawser: readonly HawserContender[],
   peers: readonly Contender[],
@@ -43,13 +43,13 @@ export async function measureCase(
       contender: contender as Contender,
       measure: () => {
         if (kind === "store") return store(contender, input.source, dest);
-        if (kind === "transfer") return transfer(contender, input, dest, maxDatagram);
+        if (kind === "transfer") return transfer(contender, input, dest, { maxDatagram, pinned });
         return rate(contender, id);
       },
     })),
     ...peers.map((contender) => ({
       contender,
-      measure: () => transfer(contender, input, dest, maxDatagram),
+      measure: () => transfer(contender, input, dest, { maxDatagram, pinned }),
     })),
   ];
   const done = new Map<Contender, Run[]>(measures.map(({ contender }) => [contender, []]));
@@ -78,7 +78,7 @@ async function transfer(
   contender: Contender,
   { source, file, change }: Input,
   dest: string,
-  maxDatagram: number | undefined,
+  how: Pick<Case, "maxDatagram" | "pinned">,
 ): Promise<Run> {
   contender.forget?.();
   if (change !== undefined) await contender.transfer({ source, dest });
@@ -87,7 +87,7 @@ async function transfer(
     source,
     file,
     dest,
-    maxDatagram,
+    ...how,
   }).finally(undo);
   return {
     totalMs: readyMs + fetchMs,
