@@ -37,6 +37,11 @@ Deno.test("worlds: the same seed is the same world, datagram by datagram", () =>
   assert.notEqual(digestOf(3), digestOf(14));
 });
 
+Deno.test("worlds: of two sessions with a peer that end at once, each is judged by its own streams", () => {
+  // One has streams and asks for a sign of life; the other, idle one need not.
+  runSeed(6228);
+});
+
 /** Runs a world; one that fails tells how to see it again. */
 function runSeed(seed: number): ReturnType<typeof runWorld> {
   try {

@@ -43,7 +43,8 @@ export class App {
   node!: SimNode;
   /** Whether the process is dead. */
   isDown = false;
-  #ends: (SendEnd | ReceiveEnd)[] = [];
+  /** Ends of streams that may yet fail, with the session of each. */
+  #ends: { readonly connection: Connection; readonly end: SendEnd | ReceiveEnd }[] = [];
   /** Streams that wait for the peer's limit or for a session. */
   readonly #waiting = new Map<App, StreamOrder[]>();
   readonly #connecting = new Map<App, Connection>();
@@ -104,7 +105,7 @@ export class App {
   /** The process dies. */
   kill(): void {
     this.isDown = true;
-    for (const end of this.#ends) end.lose();
+    for (const { end } of this.#ends) end.lose();
     this.#ends = [];
     this.#waiting.clear();
     this.#connecting.clear();
@@ -146,7 +147,10 @@ export class App {
   #onEnd(connection: Connection, peer: App, end: SessionEnd): void {
     this.world.note(`${this.name}: session with ${peer.name} is over: ${end.error.message}`);
     if (this.#connecting.get(peer) === connection) this.#connecting.delete(peer);
-    const hadStreams = this.#ends.some((end) => end.settledAt === this.node.now && end.outcome === "failed");
+    // Only its own: another session with the peer may end at the same instant.
+    const hadStreams = this.#ends.some((held) =>
+      held.connection === connection && held.end.outcome === "failed"
+    );
     this.world.watch.onEnd(this, peer, connection, end, hadStreams);
     this.world.onSessionEnd(this, peer);
   }
@@ -180,8 +184,8 @@ export class App {
 
   #begin(entry: StreamEntry, connection: Connection, sender: SendEnd, receiver: ReceiveEnd): void {
     entry.sessions.push(connection);
-    this.#ends = this.#ends.filter(({ outcome }) => outcome === "open");
-    this.#ends.push(sender, receiver);
+    this.#ends = this.#ends.filter(({ end }) => end.outcome === "open");
+    this.#ends.push({ connection, end: sender }, { connection, end: receiver });
     if (this.world.isCalm) {
       receiver.hurry();
       sender.hurry();

@@ -49,8 +49,6 @@ abstract class PacedEnd<Outcome extends string> {
   outcome: Outcome | "open" | "lost" = "open";
   /** Why it failed, or the other end gave up. */
   error: HawserError | undefined;
-  /** When the outcome came. */
-  settledAt = Infinity;
   protected pausing = false;
   #hurried = false;
 
@@ -83,7 +81,6 @@ abstract class PacedEnd<Outcome extends string> {
 
   protected settle(outcome: Outcome): void {
     this.outcome = outcome;
-    this.settledAt = this.network.now;
   }
 }
 
