@@ -5,25 +5,15 @@
  * @module
  */
 
-import type { ListDirectory, Look, LookAt, LookAtOpen } from "./look.ts";
+import type { ListDirectory, LookAt, LookAtOpen } from "./look.ts";
 import { lookAt as lookByNode, lookAtOpen as lookByNodeAtOpen } from "./look_node.ts";
+import { ownLook } from "./own_look_deno.ts";
 
-/** As {@linkcode LookAt}. */
-export const lookAt: LookAt = (path) => look(path) ?? lookByNode(path);
+/** As {@linkcode LookAt}. On Windows, what `fstatSync` gives is what counts. */
+export const lookAt: LookAt = (path) => ownLook(path) ?? lookByNode(path);
 
 /** As {@linkcode LookAtOpen}: at the path. */
-export const lookAtOpen: LookAtOpen = (path, fd) => look(path) ?? lookByNodeAtOpen(path, fd);
+export const lookAtOpen: LookAtOpen = (path, fd) => ownLook(path) ?? lookByNodeAtOpen(path, fd);
 
 /** As {@linkcode ListDirectory}. */
 export const listDirectory: ListDirectory = (path) => [...Deno.readDirSync(path)];
-
-/** Windows has not all of it: there, what `fstatSync` gives is what counts. */
-function look(path: string): Look | undefined {
-  const { isFile, isDirectory, isSymlink, mode, size, mtime, ctime, ino, dev, nlink, uid } = Deno.lstatSync(
-    path,
-  );
-  if (mode === null || mtime === null || ctime === null || ino === null || nlink === null) return undefined;
-  const kind = isFile ? "file" : isDirectory ? "dir" : isSymlink ? "symlink" : "other";
-  const times = { mtimeMs: mtime.getTime(), ctimeMs: ctime.getTime() };
-  return { kind, mode, size, ...times, ino, dev, nlink, uid: uid ?? 0 };
-}

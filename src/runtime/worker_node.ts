@@ -19,8 +19,16 @@ export const startWorker: StartWorker = (url, events) => {
     return undefined;
   }
   worker.on("message", (message) => events.onMessage(message));
+  let isClosed = false;
   worker.on("error", () => events.onFailed());
-  return { post: (message) => worker.postMessage(message), close: () => void worker.terminate() };
+  worker.on("exit", () => {
+    if (!isClosed) events.onFailed();
+  });
+  const close = () => {
+    isClosed = true;
+    void worker.terminate();
+  };
+  return { post: (message) => worker.postMessage(message), close };
 };
 
 /** As {@linkcode AnswerMessages}. */

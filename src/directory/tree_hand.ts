@@ -1,0 +1,157 @@
+/**
+ * A second thread of a fetch, for file calls: it makes directories, files and links while this thread takes what the source
+ * sends. Whatever befalls it, the work gets done: what it cannot do is done on this thread.
+ *
+ * @module
+ */
+
+import { startWorker } from "#worker";
+import { yieldToEventLoop } from "../runtime/host.ts";
+import type { WorkerThread } from "../runtime/worker.ts";
+import { type BatchResult, type CallBatch, runBatch } from "./call_batch.ts";
+
+/** The module that the thread runs, whatever this one was compiled to. */
+const MODULE = import.meta.url.replace(/[^/]*\.([jt]s)(?:\?.*)?$/, "hand_worker.$1");
+
+interface Task {
+  readonly batch: CallBatch;
+  readonly onDone: (result: BatchResult) => void;
+}
+
+/** Batches are done in the order in which they are given, on either thread. */
+export class TreeHand {
+  readonly #stop = new Int32Array(new SharedArrayBuffer(4));
+  #thread: WorkerThread | undefined;
+  /** Whether the thread has said something. Before that it is given nothing that it could not be relieved of. */
+  #hasBegun = false;
+  #hasFailed = false;
+  #isClosed = false;
+  #isWaitedFor = false;
+  #isWorking = false;
+  /** Batches that the thread has, in order. */
+  #given: Task[] = [];
+  /** Batches that it will get, in order. */
+  #waiting: Task[] = [];
+  /** How many of those that wait a thread that broke may have begun. */
+  #begun = 0;
+  #thrown: { readonly error: unknown } | undefined;
+  #wake: (() => void)[] = [];
+
+  private constructor() {}
+
+  /** Starts the thread; `undefined` where none is to be had. @param module for tests */
+  static start(module: string = MODULE): TreeHand | undefined {
+    const hand = new TreeHand();
+    hand.#thread = startWorker(module, {
+      onMessage: (message) => hand.#onMessage(message),
+      onFailed: () => hand.#onFailed(),
+    });
+    if (hand.#thread === undefined) return undefined;
+    hand.#thread.post(hand.#stop);
+    return hand;
+  }
+
+  /** Whether the thread is up: then what it is given is done soon. */
+  get isUp(): boolean {
+    return this.#hasBegun && !this.#hasFailed;
+  }
+
+  /** Gives it a batch. Its memory belongs to the hand until it is done. @param onDone is told of it; not after `close`. */
+  do(batch: CallBatch, onDone: (result: BatchResult) => void): void {
+    if (this.#isClosed) return;
+    this.#waiting.push({ batch, onDone });
+    this.#give();
+  }
+
+  /** Waits until all that it was given is done. Throws what an `onDone` threw. */
+  async idle(): Promise<void> {
+    this.#isWaitedFor = true;
+    this.#workSoon();
+    while (this.#given.length + this.#waiting.length > 0 && !this.#isClosed && this.#thrown === undefined) {
+      await new Promise<void>((resolve) => this.#wake.push(resolve));
+    }
+    this.#isWaitedFor = false;
+    if (this.#thrown !== undefined) throw this.#thrown.error;
+  }
+
+  /** Ends the thread when it has done the call that it is at. What it was given besides is not done. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#waiting = [];
+    Atomics.store(this.#stop, 0, 1);
+    this.#awake();
+    while (this.#given.length > 0 || this.#isWorking) {
+      await new Promise<void>((resolve) => this.#wake.push(resolve));
+    }
+    this.#thread?.close();
+    this.#thread = undefined;
+  }
+
+  #onMessage(message: unknown): void {
+    if (this.#hasFailed) return;
+    if (this.#hasBegun) return this.#finish(this.#given.shift()!, message as BatchResult);
+    this.#hasBegun = true;
+    this.#give();
+  }
+
+  #onFailed(): void {
+    if (this.#hasFailed) return;
+    this.#hasFailed = true;
+    this.#begun = this.#given.length;
+    this.#waiting.unshift(...this.#given);
+    this.#given = [];
+    if (this.#isClosed) this.#waiting = [];
+    this.#workSoon();
+    this.#awake();
+  }
+
+  #give(): void {
+    if (this.#hasFailed) return this.#workSoon();
+    if (!this.#hasBegun || this.#isWorking) return;
+    for (const task of this.#waiting) {
+      this.#given.push(task);
+      this.#thread!.post(task.batch);
+    }
+    this.#waiting = [];
+  }
+
+  /** Whether this thread is to do it: the other will not, or is not even up while somebody waits. */
+  get #isLeftHere(): boolean {
+    return this.#waiting.length > 0 && (this.#hasFailed || (this.#isWaitedFor && !this.#hasBegun));
+  }
+
+  #workSoon(): void {
+    if (this.#isWorking || !this.#isLeftHere) return;
+    this.#isWorking = true;
+    this.#work().catch((error) => this.#thrown ??= { error }).finally(() => {
+      this.#isWorking = false;
+      this.#give();
+      this.#awake();
+    });
+  }
+
+  async #work(): Promise<void> {
+    while (this.#isLeftHere) {
+      const task = this.#waiting.shift()!;
+      const again = this.#begun > 0;
+      if (again) this.#begun--;
+      this.#finish(task, runBatch(task.batch, () => this.#isClosed, again));
+      await yieldToEventLoop();
+    }
+  }
+
+  #finish({ onDone }: Task, result: BatchResult): void {
+    try {
+      if (!this.#isClosed) onDone(result);
+    } catch (error) {
+      this.#thrown ??= { error };
+    }
+    this.#awake();
+  }
+
+  #awake(): void {
+    const wake = this.#wake;
+    this.#wake = [];
+    for (const resolve of wake) resolve();
+  }
+}

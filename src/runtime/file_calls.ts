@@ -1,0 +1,25 @@
+/**
+ * The few file calls that a helping thread does many of, with what the runtime has for them at hand: a thread that had to
+ * load more would begin later.
+ *
+ * @module
+ */
+
+import type { Look } from "./look.ts";
+
+/** File calls. What they throw has the system's code, as what `node:fs` throws has. */
+export interface FileCalls {
+  /** Makes a directory that is not there. */
+  makeDirectory(path: string): void;
+  /**
+   * Makes a file that is not there. @param mode its permission bits, from which the umask may be taken. @default 0o666
+   * without the umask @param durable flushes it to the disk.
+   */
+  makeFile(path: string, bytes: Uint8Array, mode: number | undefined, durable: boolean): void;
+  /** Makes `to` another name of the file `from`. */
+  linkFile(from: string, to: string): void;
+  /** Removes a name of a file. */
+  removeFile(path: string): void;
+  /** Looks at what is at a path; `undefined` where that has to be left to `lookAt` of `#look`. */
+  look(path: string): Look | undefined;
+}

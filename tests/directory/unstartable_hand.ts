@@ -1,0 +1,7 @@
+/**
+ * A thread that does not come up.
+ *
+ * @module
+ */
+
+throw new Error("broken");
