@@ -125,9 +125,14 @@ function codePointOrder(unit: number): number {
 /** Below these units UTF-16, by which the engine compares strings, has the order of UTF-8. */
 const SURROGATES_AND_ABOVE = /[\ud800-\uffff]/;
 
+/** Whether `text` has what the engine, which compares UTF-16, may put in another order than UTF-8 has. */
+export function hasHighUnits(text: string): boolean {
+  return SURROGATES_AND_ABOVE.test(text);
+}
+
 /** Sorts `items` by the UTF-8 bytes of their paths, in place; equal paths keep their order. */
 export function sortByPath<T extends { readonly path: string }>(items: T[]): T[] {
-  if (items.some(({ path }) => SURROGATES_AND_ABOVE.test(path))) {
+  if (items.some(({ path }) => hasHighUnits(path))) {
     return items.sort((a, b) => comparePaths(a.path, b.path));
   }
   // The same order, in half the time.

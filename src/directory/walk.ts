@@ -9,11 +9,11 @@ import { LimitExceededError, SourceChangedError, UnsupportedError } from "../err
 import { errorCode, fileError } from "../runtime/file_errors.ts";
 import { lstatSync, readlinkSync, type Stats } from "../runtime/files.ts";
 import { hostPlatform } from "../runtime/host.ts";
-import type { DirectoryName, Look } from "../runtime/look.ts";
+import { DIRECTORY_MARK, type Look } from "../runtime/look.ts";
 import { DEFAULT_MAX_DEPTH, DEFAULT_MAX_ENTRIES } from "./limits.ts";
 import type { WorkPacer } from "./pacer.ts";
 import type { PathFilter } from "./path_filter.ts";
-import { sortByPath } from "./path_rules.ts";
+import { comparePaths, hasHighUnits, sortByPath } from "./path_rules.ts";
 
 /** One entry as `lstat` saw it. */
 export interface WalkRecord {
@@ -76,25 +76,34 @@ export interface WalkedTree {
 /** What a name that is no UTF-8 is decoded to: the reason to look closer. */
 const REPLACEMENT = "\uFFFD";
 
-/** A name in a directory, or what lies in the directory of that name. */
-interface Item {
-  /** What it is sorted by: what lies in a directory comes where the name and a slash would. */
-  readonly path: string;
-  /** Whether it is the name of a directory. */
-  readonly isDirectory: boolean;
-  /** Of what lies in a directory, its name. */
-  readonly name?: Item;
-  /** What was found in it. */
-  items?: readonly Item[];
+const SLASH = 0x2f;
+/** Entries between two looks at the clock. */
+const CLOCK_EVERY = 8;
+
+/** The names in a directory that is walked next, or as soon as those that come before it in order have been. */
+interface ListedDirectory {
+  readonly name: string;
+  readonly names: readonly string[];
+  /** The next outer one that waits. */
+  readonly outer: ListedDirectory | undefined;
 }
 
 /** A directory that is being walked. */
 interface OpenDirectory {
   /** Its path and a slash; nothing for the root. */
   readonly prefix: string;
-  readonly items: readonly Item[];
+  /** Its absolute path and a slash. */
+  readonly absolute: string;
+  /** Number of components of the paths of what is in it. */
+  readonly depth: number;
+  /** What is in it, sorted; directories marked. */
+  readonly names: readonly string[];
   /** Number of the next of them. */
   next: number;
+  /** Directories in it that were visited, and what is in them not yet. */
+  held: ListedDirectory | undefined;
+  /** The directory that it is in. */
+  readonly outer: OpenDirectory | undefined;
 }
 
 /** Lists everything below `root`, an absolute path that is a directory. */
@@ -122,53 +131,74 @@ class TreeWalk {
 
   async run(): Promise<void> {
     const { pacer, only } = this.#options;
-    const open: OpenDirectory[] = [{ prefix: "", items: this.#rootItems(only), next: 0 }];
-    for (let dir = open.at(-1); dir !== undefined; dir = open.at(-1)) {
-      const item = dir.items[dir.next++];
-      if (item === undefined) open.pop();
-      else if (item.name === undefined) this.#visit(dir.prefix + item.path, item, open.length);
-      else if (item.name.items !== undefined) {
-        open.push({ prefix: dir.prefix + item.path, items: item.name.items, next: 0 });
-        item.name.items = undefined;
-      }
-      if (pacer.due) await pacer.pause();
-    }
+    let dir: OpenDirectory | undefined = {
+      prefix: "",
+      absolute: `${this.#root}/`,
+      depth: 1,
+      names: this.#rootNames(only),
+      next: 0,
+      held: undefined,
+      outer: undefined,
+    };
+    while ((dir = this.#walk(dir)) !== undefined) await pacer.pause();
   }
 
-  #rootItems(only: string | undefined): readonly Item[] {
-    if (only !== undefined) return [{ path: only, isDirectory: false }];
+  #rootNames(only: string | undefined): readonly string[] {
+    if (only !== undefined) return [only];
     try {
-      return this.#list("");
+      return this.#list(this.#root, "");
     } catch (error) {
       this.#unreadable("", error);
       return [];
     }
   }
 
-  /** Notes what is at `path`. */
-  #visit(path: string, item: Item, depth: number): void {
-    const { filter, tolerant } = this.#options;
-    if (filter?.excludes(path)) return;
-    let items: readonly Item[] = [];
+  /** Goes on in `start` until it is time for a pause; returns where to go on then. */
+  #walk(start: OpenDirectory): OpenDirectory | undefined {
+    const { pacer } = this.#options;
+    let dir: OpenDirectory | undefined = start;
+    for (let steps = 1; dir !== undefined; steps++) {
+      const { names, held, next } = dir;
+      if (held !== undefined && (next === names.length || !isBeforeContent(names[next], held.name))) {
+        dir.held = held.outer;
+        dir = enter(dir, held);
+      } else if (next === names.length) dir = dir.outer;
+      else {
+        dir.next++;
+        this.#visit(dir, names[next]);
+      }
+      if (steps % CLOCK_EVERY === 0 && pacer.due) break;
+    }
+    return dir;
+  }
+
+  /** Notes what is in `dir` by a name, which is marked when it is that of a directory. */
+  #visit(dir: OpenDirectory, marked: string): void {
+    const name = withoutMark(marked);
+    const isDirectory = name !== marked;
+    const path = dir.prefix + name;
+    if (this.#options.filter?.excludes(path)) return;
+    const absolute = dir.absolute + name;
+    let names: readonly string[] = [];
     let failure: { readonly error: unknown } | undefined;
-    if (item.isDirectory) {
+    if (isDirectory) {
       try {
-        items = this.#list(path);
+        names = this.#list(absolute, path);
       } catch (error) {
         failure = { error };
       }
     }
     // After the listing, which follows links: it was that of a directory, not of a link put in its place.
-    const record = this.#look(path, item.path);
+    const record = this.#look(path, absolute);
     if (record === undefined) return;
-    if ((record.kind === "dir") !== item.isDirectory) {
-      if (tolerant) return this.#skip(path, "replaced while it was listed");
-      throw new SourceChangedError(this.#absolute(path), "replaced while it was listed");
+    if ((record.kind === "dir") !== isDirectory) {
+      if (this.#options.tolerant) return this.#skip(path, "replaced while it was listed");
+      throw new SourceChangedError(absolute, "replaced while it was listed");
     }
-    this.#checkLimits(path, depth);
+    this.#checkLimits(path, dir.depth);
     this.records.push(record);
     if (failure !== undefined) this.#unreadable(path, failure.error);
-    else if (items.length > 0) item.items = items;
+    else if (names.length > 0) dir.held = { name, names, outer: dir.held };
   }
 
   #unreadable(path: string, error: unknown): void {
@@ -177,38 +207,33 @@ class TreeWalk {
   }
 
   /** What is in a directory, each name once, in order. */
-  #list(path: string): Item[] {
-    const found = listDirectory(this.#absolute(path));
-    const names = found.some(({ name }) => name.includes(REPLACEMENT))
-      ? this.#withoutLossyDuplicates(path, found)
-      : found;
-    const items: Item[] = [];
-    for (const { name, isDirectory } of names) {
-      const item: Item = { path: name, isDirectory };
-      items.push(item);
-      if (isDirectory) items.push({ path: `${name}/`, isDirectory, name: item });
-    }
-    return sortByPath(items);
+  #list(absolute: string, path: string): string[] {
+    const names = listDirectory(absolute);
+    if (names.length < 2) return names;
+    // Asked once for all of them, which is cheaper.
+    if (!hasHighUnits(names.join(""))) return names.sort();
+    return this.#withoutLossyDuplicates(path, names).sort(comparePaths);
   }
 
   /** A name that really holds U+FFFD and one that merely decodes to it look the same: keep one of them. */
-  #withoutLossyDuplicates(path: string, names: readonly DirectoryName[]): DirectoryName[] {
-    const once = [...new Map(names.map((name) => [name.name, name])).values()];
+  #withoutLossyDuplicates(path: string, names: readonly string[]): string[] {
+    const once = [...new Map(names.map((name) => [withoutMark(name), name])).values()];
     for (let extra = names.length - once.length; extra > 0; extra--) {
       this.#skip(path === "" ? REPLACEMENT : `${path}/${REPLACEMENT}`, "name is not UTF-8");
     }
     return once;
   }
 
-  #look(path: string, name: string): WalkRecord | undefined {
-    const absolute = this.#absolute(path);
+  #look(path: string, absolute: string): WalkRecord | undefined {
     let look: Look;
     try {
       look = lookAt(absolute);
     } catch (error) {
       if (errorCode(error) === "ENOENT") {
         // The runtime decodes names lossily; asking for the decoded one then finds nothing.
-        if (name.includes(REPLACEMENT)) return this.#skip(path, "name is not UTF-8");
+        if (path.slice(path.lastIndexOf("/") + 1).includes(REPLACEMENT)) {
+          return this.#skip(path, "name is not UTF-8");
+        }
         if (this.#options.tolerant) return undefined;
         throw new SourceChangedError(absolute, "removed while its directory was listed", { cause: error });
       }
@@ -264,6 +289,21 @@ class TreeWalk {
   #absolute(path: string): string {
     return path === "" ? this.#root : `${this.#root}/${path}`;
   }
+}
+
+function withoutMark(name: string): string {
+  return name.endsWith(DIRECTORY_MARK) ? name.slice(0, -1) : name;
+}
+
+/** Whether a name that comes after that of `directory` comes before what lies in it: before the name and a slash. */
+function isBeforeContent(name: string, directory: string): boolean {
+  return name.startsWith(directory) && name.charCodeAt(directory.length) < SLASH;
+}
+
+function enter(dir: OpenDirectory, { name, names }: ListedDirectory): OpenDirectory {
+  const prefix = `${dir.prefix}${name}/`;
+  const absolute = `${dir.absolute}${name}/`;
+  return { prefix, absolute, depth: dir.depth + 1, names, next: 0, held: undefined, outer: dir };
 }
 
 function specialKind(stat: Stats | undefined): string {

@@ -35,13 +35,12 @@ export type LookAt = (path: string) => Look;
  */
 export type LookAtOpen = (path: string, fd: number) => Look;
 
-/** A name in a directory. */
-export interface DirectoryName {
-  /** The name; what of it is no UTF-8 is U+FFFD. */
-  readonly name: string;
-  /** Whether it is that of a directory, by what the system says without a look at it. */
-  readonly isDirectory: boolean;
-}
+/** What a directory's name ends with in a list of names: nothing that a name can hold, and first in every order. */
+export const DIRECTORY_MARK = "\0";
 
-/** The names in the directory at `path`; links to it are followed. Throws as `readdirSync` does. */
-export type ListDirectory = (path: string) => DirectoryName[];
+/**
+ * The names in the directory at `path`, in any order; links to it are followed. What of a name is no UTF-8 is U+FFFD.
+ * Those of directories, by what the system says without a look at them, end with {@linkcode DIRECTORY_MARK}. Throws as
+ * `readdirSync` does.
+ */
+export type ListDirectory = (path: string) => string[];

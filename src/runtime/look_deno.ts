@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { ListDirectory, LookAt, LookAtOpen } from "./look.ts";
+import { DIRECTORY_MARK, type ListDirectory, type LookAt, type LookAtOpen } from "./look.ts";
 import { lookAt as lookByNode, lookAtOpen as lookByNodeAtOpen } from "./look_node.ts";
 import { ownLook } from "./own_look_deno.ts";
 
@@ -16,4 +16,10 @@ export const lookAt: LookAt = (path) => ownLook(path) ?? lookByNode(path);
 export const lookAtOpen: LookAtOpen = (path, fd) => ownLook(path) ?? lookByNodeAtOpen(path, fd);
 
 /** As {@linkcode ListDirectory}. */
-export const listDirectory: ListDirectory = (path) => [...Deno.readDirSync(path)];
+export const listDirectory: ListDirectory = (path) => {
+  const names: string[] = [];
+  for (const { name, isDirectory } of Deno.readDirSync(path)) {
+    names.push(isDirectory ? name + DIRECTORY_MARK : name);
+  }
+  return names;
+};

@@ -5,7 +5,7 @@
  */
 
 import { fstatSync, lstatSync, readdirSync, type Stats } from "node:fs";
-import type { ListDirectory, Look, LookAt, LookAtOpen } from "./look.ts";
+import { DIRECTORY_MARK, type ListDirectory, type Look, type LookAt, type LookAtOpen } from "./look.ts";
 
 /** As {@linkcode LookAt}. */
 export const lookAt: LookAt = (path) => lookOf(lstatSync(path));
@@ -15,10 +15,9 @@ export const lookAtOpen: LookAtOpen = (_path, fd) => lookOf(fstatSync(fd));
 
 /** As {@linkcode ListDirectory}. */
 export const listDirectory: ListDirectory = (path) =>
-  readdirSync(path, { withFileTypes: true }).map((entry) => ({
-    name: entry.name,
-    isDirectory: entry.isDirectory(),
-  }));
+  readdirSync(path, { withFileTypes: true }).map((entry) =>
+    entry.isDirectory() ? entry.name + DIRECTORY_MARK : entry.name
+  );
 
 function lookOf(stat: Stats): Look {
   const { mode, size, mtimeMs, ctimeMs, ino, dev, nlink, uid } = stat;

@@ -13,6 +13,7 @@ export function ownLook(path: string): Look | undefined {
   );
   if (mode === null || mtime === null || ctime === null || ino === null || nlink === null) return undefined;
   const kind = isFile ? "file" : isDirectory ? "dir" : isSymlink ? "symlink" : "other";
-  const times = { mtimeMs: mtime.getTime(), ctimeMs: ctime.getTime() };
-  return { kind, mode, size, ...times, ino, dev, nlink, uid: uid ?? 0 };
+  const mtimeMs = mtime.getTime();
+  const ctimeMs = ctime.getTime();
+  return { kind, mode, size, mtimeMs, ctimeMs, ino, dev, nlink, uid: uid ?? 0 };
 }

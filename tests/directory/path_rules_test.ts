@@ -5,6 +5,7 @@ import {
   comparePaths,
   componentProblem,
   foldPath,
+  hasHighUnits,
   parentOf,
   PathChecker,
   sortByPath,
@@ -144,6 +145,7 @@ Deno.test("paths: order is that of the UTF-8 bytes", () => {
     fc.assert(fc.property(paths, (paths) => {
       const sorted = sortByPath(paths.map((path) => ({ path }))).map(({ path }) => path);
       assert.deepEqual(sorted, [...paths].sort((a, b) => compareBytes(encodeUtf8(a), encodeUtf8(b))));
+      if (!hasHighUnits(paths.join(""))) assert.deepEqual([...paths].sort(), sorted);
     }));
   }
 });

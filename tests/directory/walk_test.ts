@@ -10,8 +10,22 @@ import { walkTree } from "../../src/directory/walk.ts";
 import { testInTempDir } from "../support/temp.ts";
 
 const pacer = new WorkPacer(undefined);
-/** Names around the slash in order, and where UTF-16 and UTF-8 differ. */
-const names = fc.constantFrom("a", "a-", "a.b", "a0", "a a", "ab", "-", "0", "\u00e9", "\uffee", "\u{10000}");
+/** Names around the slash in order, the lowest after another, and where UTF-16 and UTF-8 differ. */
+const names = fc.constantFrom(
+  "a",
+  "a\u0001",
+  "a-",
+  "a--",
+  "a.b",
+  "a0",
+  "a a",
+  "ab",
+  "-",
+  "0",
+  "\u00e9",
+  "\uffee",
+  "\u{10000}",
+);
 const paths = fc.array(fc.array(names, { minLength: 1, maxLength: 4 }), { maxLength: 12 });
 
 /** Makes directories, and files where there is room for one. */
