@@ -24,8 +24,11 @@ import { WorkPacer } from "./pacer.ts";
 import { openRoot } from "./scan.ts";
 import { keepSame, recover, releaseLeftovers, Staging } from "./staging.ts";
 import { TreeCache } from "./tree_cache.ts";
+import { TreeHand } from "./tree_hand.ts";
 
 const ACTION = "Fetch directory";
+/** Entries of a new tree from which on a second thread that makes files is worth its start. */
+const HAND_FROM = 1000;
 
 /**
  * Makes `dest` the directory behind a reference, or the one that a peer offers, all or nothing: the new tree is made in
@@ -119,6 +122,7 @@ export async function fetchDirWith(
   // Then nobody needs to know any more what is on this machine.
   opening.catch((reason) => stop.abort(reason));
   let served = false;
+  let hand: TreeHand | undefined;
   try {
     const old = await reading;
     const target = await opening;
@@ -127,6 +131,8 @@ export async function fetchDirWith(
       memory?.refresh(target.tree);
       return target.stats();
     }
+    // Up by the time that it is needed.
+    if (old === undefined && target.entries.length >= HAND_FROM) hand = TreeHand.start();
     const plan = await target.check(options, pacer);
     const key = await target.key(plan);
     await keepSame(leftovers, key);
@@ -156,7 +162,7 @@ export async function fetchDirWith(
       if (staging.facts.foldsNames) await target.check({ ...options, foldNames: true }, pacer);
       const trees = old === undefined ? reuse : [old.root, ...reuse];
       const late = target.follow(plan);
-      const work = new FetchWork(source, plan, staging, options, pacer, calls, late, verdict, memory);
+      const work = new FetchWork(source, plan, staging, options, pacer, calls, late, verdict, memory, hand);
       const counts = await work.run(leftovers, old, trees).finally(() => served = true);
       const settled = await target.settled();
       options.signal?.throwIfAborted();
@@ -176,6 +182,7 @@ export async function fetchDirWith(
     memory?.install(plan, staging.facts, old, installedAt, result);
     return result;
   } finally {
+    await hand?.close();
     stop.abort();
     opening.then((target) => target.close(), () => {});
     await releaseLeftovers(leftovers, served);

@@ -15,6 +15,9 @@ import type { TreeBuilder } from "./tree_builder.ts";
  */
 const REPEATS_AT_ONCE = 64;
 
+/** Content that is asked for before the directories are there, where it has to be kept in memory, bytes. */
+const EARLY_BYTES = 4 * 1024 * 1024;
+
 /** A chunk that is a small file: held until it is verified, then written to all places. */
 class SmallFileJob extends CheckedJob {
   #bytes: Uint8Array | undefined;
@@ -83,6 +86,7 @@ export class PlanFetch {
 
   *#jobs(batch: JobBatch): Generator<ChunkJob | Promise<void>> {
     const { plan, builder, late } = this;
+    let early = 0;
     for (let chunk = 0; chunk < plan.chunks.count; chunk++) {
       while (late !== undefined && chunk >= late.known) yield late.more();
       if (!plan.chunks.isHead(chunk)) {
@@ -94,9 +98,10 @@ export class PlanFetch {
         if (this.#hasRepeats(chunk)) this.repeats.add(chunk);
         continue;
       }
-      yield builder.isSmall(plan.chunks.fileOf(chunk))
-        ? new SmallFileJob(chunk, batch, this)
-        : new LargeFileJob(chunk, batch, this);
+      const isSmall = builder.isSmall(plan.chunks.fileOf(chunk));
+      early += plan.chunks.sizeOf(chunk);
+      while (!builder.hasDirs && (!isSmall || early > EARLY_BYTES)) yield builder.dirsMade();
+      yield isSmall ? new SmallFileJob(chunk, batch, this) : new LargeFileJob(chunk, batch, this);
     }
   }
 
@@ -106,7 +111,7 @@ export class PlanFetch {
     let count = 0;
     for (let chunk: number | undefined = head; chunk !== undefined; chunk = plan.chunks.nextOf(chunk)) {
       if (builder.isWritten(chunk)) continue;
-      if (count++ === REPEATS_AT_ONCE) break;
+      if (count++ === REPEATS_AT_ONCE || count > 1 && !builder.hasDirs) break;
       builder.writeChunk(chunk, bytes);
     }
     this.arrived(head);

@@ -28,6 +28,8 @@ const HASH_LENGTH = 32;
 
 /** A directory to fetch. */
 export interface FetchTarget {
+  /** What is in it; not checked yet. */
+  readonly entries: readonly unknown[];
   /** Checks everything that is known of it, and says what is to be made. */
   check(options: CheckOptions, pacer: WorkPacer): Promise<ManifestPlan>;
   /** What its staging folders are known by. @param plan as it was checked. */
@@ -176,16 +178,16 @@ class OutlineTarget implements FetchTarget {
 
   constructor(
     readonly offer: DirectoryOffer,
-    readonly outline: readonly OutlineEntry[],
+    readonly entries: readonly OutlineEntry[],
     readonly options: ReadManifestOptions & { readonly source: ChunkSource; readonly offers?: OfferSource },
   ) {}
 
   check(options: CheckOptions, pacer: WorkPacer): Promise<ManifestPlan> {
-    return checkOutlinePaced(this.outline, options, pacer);
+    return checkOutlinePaced(this.entries, options, pacer);
   }
 
   async key(): Promise<string> {
-    return outlineKey(await loadBlake3(), this.outline);
+    return outlineKey(await loadBlake3(), this.entries);
   }
 
   follow(plan: ManifestPlan): KnownChunks {

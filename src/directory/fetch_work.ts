@@ -6,6 +6,7 @@
 
 import { permissions } from "#permissions";
 import type { ChunkSource } from "../blob/source.ts";
+import { withSignal } from "../mesh/abort.ts";
 import { fileError } from "../runtime/file_errors.ts";
 import type { TreeVerdict } from "./compare.ts";
 import { type KnownChunks, PlanFetch } from "./fetch_jobs.ts";
@@ -20,6 +21,7 @@ import { LocalReuse } from "./reuse.ts";
 import { StagedDirs } from "./staged_dirs.ts";
 import type { Leftover, Staging } from "./staging.ts";
 import { TreeBuilder } from "./tree_builder.ts";
+import type { TreeHand } from "./tree_hand.ts";
 
 const ACTION = "Fetch directory";
 
@@ -32,6 +34,7 @@ export class FetchWork {
    * @param late tells which hashes of the plan are known, unless all are.
    * @param verdict on the tree at the destination, if there is one.
    * @param memory is told how the files look that are made.
+   * @param hand makes files meanwhile; closed in the end.
    */
   constructor(
     readonly source: ChunkSource,
@@ -43,6 +46,7 @@ export class FetchWork {
     readonly late: KnownChunks | undefined,
     readonly verdict: TreeVerdict | undefined,
     readonly memory: FetchMemory | undefined,
+    readonly hand: TreeHand | undefined,
   ) {
     this.#progress = { files: 0, bytes: 0, totalFiles: plan.files.length, totalBytes: plan.bytes };
     // Where files are linked rather than made, putting the tree together is all that it would cost.
@@ -53,6 +57,7 @@ export class FetchWork {
     this.#builder = new TreeBuilder(plan, dirs, staging.facts, {
       durable: options.durable ?? false,
       pacer,
+      hand,
       link: (from, to) => calls.link(from, to),
       onBytes: (bytes) => {
         this.#progress.bytes += bytes;
@@ -74,6 +79,7 @@ export class FetchWork {
   ): Promise<Pick<FetchDirStats, "fetchedBytes" | "reusedBytes" | "resumed">> {
     try {
       await this.#builder.makeSkeleton();
+      if (old !== undefined || leftovers.length + trees.length > 0) await this.#builder.settle();
       const reuse = await LocalReuse.create(this.plan, this.#builder, this.pacer);
       if (old !== undefined && this.verdict !== undefined) await reuse.linkFrom(old, this.verdict);
       const linkedBytes = reuse.reusedBytes;
@@ -87,15 +93,27 @@ export class FetchWork {
           : await readLocalTree(ACTION, root, this.pacer, { cache: this.memory?.cache });
         await reuse.copyFrom(tree);
       }
-      const { signal, maxInFlightBytes } = this.options;
+      const { maxInFlightBytes } = this.options;
+      const signal = this.#signal;
       const fetch = new PlanFetch(this.plan, this.#builder, this.late);
       await fetch.run(this.source, { signal, maxInFlightBytes });
+      await withSignal(this.#builder.settle(), signal);
       await this.#copyRepeats(fetch.repeats);
+      await withSignal(this.#builder.settle(), signal);
       await this.#builder.finish();
       return { fetchedBytes: fetch.fetchedBytes, reusedBytes: reuse.reusedBytes, resumed };
     } finally {
       this.#builder.close();
+      await this.hand?.close();
     }
+  }
+
+  /** Ends the work: the caller's, and that something could not be made. */
+  get #signal(): AbortSignal | undefined {
+    const { signal } = this.options;
+    if (this.hand === undefined) return signal;
+    const { failure } = this.#builder;
+    return signal === undefined ? failure : AbortSignal.any([signal, failure]);
   }
 
   /** Writes chunks that are in the tree to the other places where they belong. */

@@ -52,13 +52,20 @@ export class StagedDirs {
 
   /** Makes the directories, but for those that hold no file and are made with {@linkcode StagedDirs.nest}. */
   async make(pacer: WorkPacer, onError: OnError): Promise<void> {
-    for (const { path } of this.#plan.dirs) {
-      const dir = this.#dirs.get(path);
-      if (dir === undefined || dir.hasFiles) {
-        attempt(() => mkdirSync(dir?.place ?? `${this.root}/${path}`), path, onError);
-      }
+    for (const [path, place] of this.places()) {
+      attempt(() => mkdirSync(place), path, onError);
       if (pacer.due) await pacer.pause();
     }
+  }
+
+  /** What {@linkcode StagedDirs.make} makes: by path of the plan, parents first, where. */
+  places(): Map<string, string> {
+    const places = new Map<string, string>();
+    for (const { path } of this.#plan.dirs) {
+      const dir = this.#dirs.get(path);
+      if (dir === undefined || dir.hasFiles) places.set(path, dir?.place ?? `${this.root}/${path}`);
+    }
+    return places;
   }
 
   /** Where the file or link at `path` of the plan is to be found now. */

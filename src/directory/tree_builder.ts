@@ -25,11 +25,13 @@ import { hostPlatform } from "../runtime/host.ts";
 import type { Look } from "../runtime/look.ts";
 import { syncDirectory } from "./install.ts";
 import type { SeenFile } from "./file_reader.ts";
+import { HandedFiles } from "./handed_files.ts";
 import type { WorkPacer } from "./pacer.ts";
 import { parentOf } from "./path_rules.ts";
 import type { ManifestPlan } from "./plan.ts";
 import type { StagedDirs } from "./staged_dirs.ts";
 import type { FileSystemFacts } from "./staging.ts";
+import type { TreeHand } from "./tree_hand.ts";
 
 /** Files up to this size are held in memory until they are verified, then made in one go. 256 KiB. */
 export const SMALL_FILE: number = 256 * 1024;
@@ -37,6 +39,7 @@ export const SMALL_FILE: number = 256 * 1024;
 const MAX_OPEN = 48;
 const OWNER_READ_WRITE = 0o600;
 const DEFAULT_FILE_MODE = 0o666;
+const NO_BYTES = new Uint8Array(0);
 const MODE_BITS = 0o7777;
 const ACTION = "Fetch directory";
 /** What the system says when a name is taken, the last two where a directory is to be moved to it. */
@@ -56,6 +59,8 @@ export interface TreeBuilderOptions {
   readonly onFile: () => void;
   /** Is told how a complete file looks; its mode and its ctime may yet change. @default nobody looks */
   readonly onLook?: (file: number, look: Look, isLinked: boolean) => void;
+  /** Makes directories and small files meanwhile. @default this thread makes them */
+  readonly hand?: TreeHand;
 }
 
 /** Makes directories, files and links of a plan. */
@@ -80,6 +85,9 @@ export class TreeBuilder {
   /** How the file looks that is being linked. */
   #linkedAs: Look | undefined;
   #missingChunks: number;
+  /** What the hand makes. */
+  readonly #handed: HandedFiles | undefined;
+  readonly #failure = new AbortController();
   /** Whether links to files outside the tree can be made. */
   #canLink = true;
 
@@ -93,14 +101,28 @@ export class TreeBuilder {
     this.#missing = Uint32Array.from(plan.files, (file) => file.chunkCount);
     this.#made = new Uint8Array(plan.files.length);
     this.#missingChunks = plan.chunks.count;
+    const { hand, durable, onLook } = options;
+    this.#handed = hand && new HandedFiles(plan, hand, {
+      durable,
+      look: onLook !== undefined,
+      onMade: (file, look) => this.#completedByHand(file, look),
+      onFailed: (error, path) => {
+        this.#failure.abort(path === undefined ? error : this.#error(error, path));
+      },
+    });
   }
 
-  /** Whether every chunk is where it belongs. */
+  /** Is aborted, with the reason, when something that the hand was given could not be made. */
+  get failure(): AbortSignal {
+    return this.#failure.signal;
+  }
+
+  /** Whether every chunk is where it belongs, or given to the hand. */
   get isComplete(): boolean {
     return this.#missingChunks === 0;
   }
 
-  /** Whether a chunk is where it belongs. */
+  /** Whether a chunk is where it belongs, or given to the hand. */
   isWritten(chunk: number): boolean {
     return this.#written[chunk] === 1;
   }
@@ -121,23 +143,51 @@ export class TreeBuilder {
     return this.#dirs.pathOf(path);
   }
 
-  /** Makes all directories and all empty files: what can be made without asking anybody. */
+  /**
+   * Makes all directories and all empty files: what can be made without asking anybody. With a hand they are there only
+   * after {@linkcode TreeBuilder.hasDirs}.
+   */
   async makeSkeleton(): Promise<void> {
     const { pacer } = this.#options;
-    await this.#dirs.make(pacer, (error, path) => this.#error(error, path));
+    if (this.#handed !== undefined) this.#handed.makeDirs(this.#dirs.places());
+    else await this.#dirs.make(pacer, (error, path) => this.#error(error, path));
     for (const [index, file] of this.#plan.files.entries()) {
       if (file.chunkCount > 0) continue;
-      this.#makeWhole(index, new Uint8Array(0));
-      this.#completed(index);
+      if (!this.#handOver(index, NO_BYTES)) {
+        this.#makeWhole(index, NO_BYTES);
+        this.#completed(index);
+      }
       if (pacer.due) await pacer.pause();
     }
+  }
+
+  /** Whether all directories are there: before that, only small files can be made. */
+  get hasDirs(): boolean {
+    return this.#handed?.hasDirs ?? true;
+  }
+
+  /** Waits until all directories are there. Throws what went wrong. */
+  async dirsMade(): Promise<void> {
+    await this.#handed?.dirsMade();
+    this.failure.throwIfAborted();
+  }
+
+  /** Waits until all is there that was given to the hand. Throws what went wrong. */
+  async settle(): Promise<void> {
+    await this.#handed?.allMade();
+    this.failure.throwIfAborted();
   }
 
   /** Puts the whole of a chunk where it belongs. */
   writeChunk(chunk: number, bytes: Uint8Array): void {
     const file = this.#plan.chunks.fileOf(chunk);
-    if (this.isSmall(file)) this.#makeWhole(file, bytes);
-    else this.writePart(chunk, bytes, 0);
+    if (!this.isSmall(file)) this.writePart(chunk, bytes, 0);
+    else if (this.#handOver(file, bytes)) {
+      // Complete when the hand says so.
+      this.#written[chunk] = 1;
+      this.#missingChunks--;
+      return;
+    } else this.#makeWhole(file, bytes);
     this.finishChunk(chunk);
   }
 
@@ -253,10 +303,29 @@ export class TreeBuilder {
     if (this.#options.durable) syncDirectory(this.#dirs.root);
   }
 
-  /** Closes what is open. The tree is then whatever it is. */
+  /** Closes what is open, and gives the hand nothing more. The tree is then whatever it is. */
   close(): void {
+    this.#handed?.close();
     for (const fd of this.#open.values()) closeSync(fd);
     this.#open.clear();
+  }
+
+  /** Leaves it to the hand to make a file of known content, unless it has enough to do. */
+  #handOver(index: number, bytes: Uint8Array): boolean {
+    if (this.#handed === undefined || !this.#handed.isWanted) return false;
+    const { path, mode } = this.#plan.files[index];
+    const creation = this.#creationMode(index, mode);
+    const isUsual = creation === (DEFAULT_FILE_MODE & ~this.#facts.umask);
+    const file = { file: index, path: this.pathOf(path), mode: isUsual ? undefined : creation };
+    this.#handed.makeFile(file, bytes);
+    this.#made[index] = 1;
+    return true;
+  }
+
+  #completedByHand(index: number, look: Look | undefined): void {
+    this.#missing[index] = 0;
+    this.#options.onBytes(this.#plan.files[index].size);
+    this.#completed(index, look);
   }
 
   /** Makes a file of known content. */
@@ -276,12 +345,13 @@ export class TreeBuilder {
     this.#made[index] = 1;
   }
 
-  #completed(index: number): void {
+  /** @param look how it looks, where that is known. */
+  #completed(index: number, look: Look | undefined = this.#linkedAs): void {
     const { onLook } = this.#options;
     if (onLook !== undefined) {
       const { path } = this.#plan.files[index];
       try {
-        onLook(index, this.#linkedAs ?? lookAt(this.pathOf(path)), this.#linkedAs !== undefined);
+        onLook(index, look ?? lookAt(this.pathOf(path)), this.#linkedAs !== undefined);
       } catch (error) {
         throw this.#error(error, path);
       }

@@ -26,7 +26,8 @@ export class TreeHand {
   #hasBegun = false;
   #hasFailed = false;
   #isClosed = false;
-  #isWaitedFor = false;
+  /** How many wait for what it was given. */
+  #waiters = 0;
   #isWorking = false;
   /** Batches that the thread has, in order. */
   #given: Task[] = [];
@@ -65,12 +66,17 @@ export class TreeHand {
 
   /** Waits until all that it was given is done. Throws what an `onDone` threw. */
   async idle(): Promise<void> {
-    this.#isWaitedFor = true;
+    await this.until(() => this.#given.length + this.#waiting.length === 0);
+  }
+
+  /** Waits until what it was given has made `isMet` true. Throws what an `onDone` threw. */
+  async until(isMet: () => boolean): Promise<void> {
+    this.#waiters++;
     this.#workSoon();
-    while (this.#given.length + this.#waiting.length > 0 && !this.#isClosed && this.#thrown === undefined) {
+    while (!isMet() && !this.#isClosed && this.#thrown === undefined) {
       await new Promise<void>((resolve) => this.#wake.push(resolve));
     }
-    this.#isWaitedFor = false;
+    this.#waiters--;
     if (this.#thrown !== undefined) throw this.#thrown.error;
   }
 
@@ -106,8 +112,8 @@ export class TreeHand {
   }
 
   #give(): void {
-    if (this.#hasFailed) return this.#workSoon();
-    if (!this.#hasBegun || this.#isWorking) return;
+    if (this.#isWorking) return;
+    if (this.#hasFailed || !this.#hasBegun) return this.#workSoon();
     for (const task of this.#waiting) {
       this.#given.push(task);
       this.#thread!.post(task.batch);
@@ -117,7 +123,7 @@ export class TreeHand {
 
   /** Whether this thread is to do it: the other will not, or is not even up while somebody waits. */
   get #isLeftHere(): boolean {
-    return this.#waiting.length > 0 && (this.#hasFailed || (this.#isWaitedFor && !this.#hasBegun));
+    return this.#waiting.length > 0 && (this.#hasFailed || (this.#waiters > 0 && !this.#hasBegun));
   }
 
   #workSoon(): void {
