@@ -100,7 +100,7 @@ export async function fetchDirWith(
   // What is on this machine is looked at with all hashes known: it is not worth a fetch before they are.
   const stop = new AbortController();
   const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal]);
-  const cache = await TreeCache.open(options.cache);
+  const cache = TreeCache.open(options.cache);
   const memory = cache && new FetchMemory(cache, destination, options);
   // The holder of an offer takes as long to read its tree.
   const isOffer = !("kind" in from);

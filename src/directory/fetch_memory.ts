@@ -17,6 +17,7 @@ import type { KnownTree } from "./known_tree.ts";
 import type { LocalTree } from "./local_tree.ts";
 import { sortByPath } from "./path_rules.ts";
 import type { ManifestPlan } from "./plan.ts";
+import { RecordTable } from "./record_table.ts";
 import type { TreeCache } from "./tree_cache.ts";
 import { type FetchedAddress, type TreeMemory, TRUST } from "./tree_cache_format.ts";
 import { TreeHashes } from "./tree_hashes.ts";
@@ -73,26 +74,28 @@ export class FetchMemory {
   /** Remembers an old tree that was found to be what the plan wants. */
   keep(plan: ManifestPlan, { records: byPath, known }: LocalTree, from: FetchedDirectory): void {
     // As they were listed: in order.
-    const records = known?.records ?? [...byPath.values()];
+    const table = known?.table ?? RecordTable.of([...byPath.values()]);
     const files = new Map(plan.files.map(({ path }, file) => [path, file]));
-    const hashes = new PlannedHashes(plan, records);
-    for (const [entry, record] of records.entries()) {
+    const hashes = new PlannedHashes(plan, table);
+    for (const [entry, record] of table.records.entries()) {
       if (record.kind !== "file") continue;
       this.#takeOld(hashes, entry, files.get(record.path)!, record, known, TRUST.sameCtime);
     }
     const scanned = known?.isUnchanged ? known.memory.scanned : undefined;
-    this.#save({ records, ...hashes.taken, scanned, fetched: this.#address(plan, from) });
+    this.#save({ table, ...hashes.taken, scanned, fetched: this.#address(plan, from) });
   }
 
   /** Remembers that nothing changed, with what the tree looks like now. */
   refresh(known: KnownTree): void {
-    const { records, memory } = known;
-    const trust = Uint8Array.from(records, (record, entry) => {
-      if (record.kind !== "file") return TRUST.none;
-      const isTrusted = !known.wasRead(record) || isSettled(record, this.#since);
-      return (isTrusted ? TRUST.sameCtime : TRUST.none) | (memory.trust[entry] & TRUST.chunksOnly);
-    });
-    if (known.hasRead || !equalBytes(trust, memory.trust)) this.#save({ ...memory, records, trust });
+    const { table, memory, hasRead } = known;
+    const trust = new Uint8Array(table.length);
+    for (let entry = 0; entry < trust.length; entry++) {
+      if (!table.isFile(entry)) continue;
+      const isTrusted = !hasRead || !known.wasRead(table.records[entry]) ||
+        isSettled(table.records[entry], this.#since);
+      trust[entry] = (isTrusted ? TRUST.sameCtime : TRUST.none) | (memory.trust[entry] & TRUST.chunksOnly);
+    }
+    if (hasRead || !equalBytes(trust, memory.trust)) this.#save({ ...memory, table, trust });
   }
 
   /**
@@ -115,7 +118,8 @@ export class FetchMemory {
     if (!looks.isComplete) return;
     const files = plan.files.map(({ path, mode }, file) => looks.recordOf(file, path, mode, until));
     const records = sortByPath([...dirRecords(plan, facts), ...files, ...linkRecords(plan)]);
-    const hashes = new PlannedHashes(plan, records);
+    const table = RecordTable.of(records);
+    const hashes = new PlannedHashes(plan, table);
     const numberOf = numbering(files);
     for (const [entry, record] of records.entries()) {
       if (record.kind !== "file") continue;
@@ -124,7 +128,7 @@ export class FetchMemory {
       if (before !== undefined) this.#takeOld(hashes, entry, file, before, old?.known, TRUST.ctimeUntil);
       else hashes.take(entry, file, isPast(record, installedAt) ? TRUST.ctimeUntil : TRUST.none);
     }
-    this.#save({ records, ...hashes.taken, fetched: this.#address(plan, from) });
+    this.#save({ table, ...hashes.taken, fetched: this.#address(plan, from) });
   }
 
   /** Takes the hashes of a file that was here before, and was found to be as planned. @param record how it looked then. */
@@ -174,9 +178,9 @@ function numbering<T>(items: readonly T[]): (item: T) => number {
 class PlannedHashes {
   readonly taken: { readonly hashes: TreeHashes; readonly trust: Uint8Array };
 
-  /** @param records the tree's entries, sorted. */
-  constructor(readonly plan: ManifestPlan, records: readonly WalkRecord[]) {
-    this.taken = { hashes: new TreeHashes(records), trust: new Uint8Array(records.length) };
+  /** @param table the tree's entries, sorted. */
+  constructor(readonly plan: ManifestPlan, table: RecordTable) {
+    this.taken = { hashes: new TreeHashes(table), trust: new Uint8Array(table.length) };
   }
 
   /** Takes a file's hashes from the plan, unless its chunks are not those that a scan would make of it. */

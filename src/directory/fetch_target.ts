@@ -106,13 +106,13 @@ export class UnchangedTarget {
   /** What the fetch did: nothing. */
   stats(): FetchDirStats {
     const stats = { files: 0, dirs: 0, symlinks: 0, bytes: 0 };
-    for (const { kind, size } of this.tree.records) {
-      if (kind === "dir") stats.dirs++;
-      else if (kind === "symlink") stats.symlinks++;
-      else {
+    const { table } = this.tree;
+    for (let i = 0; i < table.length; i++) {
+      if (table.isFile(i)) {
         stats.files++;
-        stats.bytes += size;
-      }
+        stats.bytes += table.sizeOf(i);
+      } else if (table.targets.has(i)) stats.symlinks++;
+      else stats.dirs++;
     }
     const nothing = { fetchedBytes: 0, installed: false, resumed: false, skipped: [] };
     return { ...stats, ...nothing, reusedBytes: stats.bytes, ...this.found };

@@ -8,20 +8,20 @@ import { loadBlake3 } from "../crypto/blake3.ts";
 import { HawserError } from "../errors.ts";
 import { hashTree } from "./hash_tree.ts";
 import type { WorkPacer } from "./pacer.ts";
+import type { RecordTable } from "./record_table.ts";
 import type { TreeMemory } from "./tree_cache_format.ts";
-import type { WalkRecord } from "./walk.ts";
 
 /**
  * What the files of the tree at `root` hold, as if it were remembered. `undefined` when one cannot be read or changes
  * meanwhile: then each is looked at when it is needed.
  *
- * @param records its entries, sorted by the UTF-8 bytes of their paths.
+ * @param table its entries, sorted by the UTF-8 bytes of their paths.
  * @param since a moment before they were listed, milliseconds since 1970.
  */
 export async function hashLocalTree(
   action: string,
   root: string,
-  records: readonly WalkRecord[],
+  table: RecordTable,
   since: number,
   pacer: WorkPacer,
 ): Promise<TreeMemory | undefined> {
@@ -29,7 +29,7 @@ export async function hashLocalTree(
   if (blake3.pieces === undefined) return undefined;
   const nobody = () => {};
   try {
-    const { hashes, trust } = await hashTree(records, {
+    const { hashes, trust } = await hashTree(table, {
       action,
       root,
       blake3,
@@ -41,7 +41,7 @@ export async function hashLocalTree(
       onFile: nobody,
       onHashes: nobody,
     });
-    return { records, hashes, trust };
+    return { table, hashes, trust };
   } catch (error) {
     if (error instanceof HawserError) return undefined;
     throw error;

@@ -12,10 +12,10 @@ import { equalBytes } from "../wire/bytes.ts";
 import { hashFiles, partsOf } from "./hash_files.ts";
 import type { WorkPacer } from "./pacer.ts";
 import { hashOfPiece, identityOfPiece, partOfPiece } from "./piece_batch.ts";
+import type { RecordTable } from "./record_table.ts";
 import { type TreeMemory, TRUST } from "./tree_cache_format.ts";
 import { HASH_LENGTH, TreeHashes } from "./tree_hashes.ts";
 import { isSettled, matchTree } from "./tree_match.ts";
-import type { WalkRecord } from "./walk.ts";
 
 /** What {@linkcode hashTree} needs. */
 export interface HashTreeOptions {
@@ -64,28 +64,29 @@ export interface HashedTree {
 
 /** Hashes what is not known of a tree. Throws what reading a file throws. */
 export async function hashTree(
-  records: readonly WalkRecord[],
+  table: RecordTable,
   options: HashTreeOptions,
 ): Promise<HashedTree> {
   const { action, root, blake3, pacer, memory, verify, since } = options;
-  const match = memory && matchTree(records, memory, "all");
-  const hashes = new TreeHashes(records);
-  const trust = new Uint8Array(records.length);
+  const match = memory && matchTree(table, memory, "all");
+  // Of the very tree that is remembered, the hashes are those remembered, as they are.
+  const isSame = match !== undefined && !verify && match.isSameShape && match.unknown === 0;
+  const hashes = isSame ? memory!.hashes : new TreeHashes(table);
+  const trust = new Uint8Array(table.length);
   const known: number[] = [];
   const unknown: number[] = [];
   let unknownBytes = 0;
-  for (let i = 0; i < records.length; i++) {
-    const { kind, size } = records[i];
-    if (kind !== "file") continue;
+  for (let i = 0; i < table.length; i++) {
+    if (!table.isFile(i)) continue;
     const row = match === undefined || verify ? -1 : match.rows[i];
     if (row >= 0) {
-      hashes.copy(i, memory!.hashes, row);
+      if (!isSame) hashes.copy(i, memory!.hashes, row);
       trust[i] = TRUST.sameCtime;
       known.push(i);
     } else {
       unknown.push(i);
-      unknownBytes += size;
-      if (isSettled(records[i], since)) trust[i] = TRUST.sameCtime;
+      unknownBytes += table.sizeOf(i);
+      if (isSettled(table.records[i], since)) trust[i] = TRUST.sameCtime;
     }
   }
   options.onKnown(hashes, known);
@@ -93,51 +94,55 @@ export async function hashTree(
   let parts: Uint8Array[] = [];
   /** All hashes before those of the next file that has to be read are known. */
   const tellHashes = () =>
-    options.onHashes(hashes, hashes.firstOf(unknown[next] ?? records.length) + parts.length);
+    options.onHashes(hashes, hashes.firstOf(unknown[next] ?? table.length) + parts.length);
   tellHashes();
-  await hashFiles(partsOf(unknown.map((entry) => records[entry])), {
-    action,
-    root,
-    blake3,
-    pacer,
-    bytes: unknownBytes,
-    isBusy: options.isBusy,
-    onPiece({ file, offset }, result, index, bytes) {
-      const entry = unknown[next];
-      if (file.size > 0) hashes.set(entry, offset / CHUNK_SIZE, hashOfPiece(result, index));
-      if (file.size > CHUNK_SIZE) {
-        const size = Math.min(CHUNK_SIZE, file.size - offset);
-        parts.push(partOfPiece(result, index));
-        options.onPiece(
+  // An abort that came meanwhile counts.
+  if (unknown.length === 0) await pacer.pause();
+  else {
+    await hashFiles(partsOf(unknown.map((entry) => table.records[entry])), {
+      action,
+      root,
+      blake3,
+      pacer,
+      bytes: unknownBytes,
+      isBusy: options.isBusy,
+      onPiece({ file, offset }, result, index, bytes) {
+        const entry = unknown[next];
+        if (file.size > 0) hashes.set(entry, offset / CHUNK_SIZE, hashOfPiece(result, index));
+        if (file.size > CHUNK_SIZE) {
+          const size = Math.min(CHUNK_SIZE, file.size - offset);
+          parts.push(partOfPiece(result, index));
+          options.onPiece(
+            entry,
+            identityOfPiece(result, index),
+            { hash: hashOfPiece(result, index), size },
+            offset,
+          );
+          if (offset + size < file.size) return tellHashes();
+          hashes.set(entry, parts.length, blake3.pieces!.join(parts));
+          parts = [];
+        }
+        next++;
+        options.onFile(
           entry,
           identityOfPiece(result, index),
-          { hash: hashOfPiece(result, index), size },
-          offset,
+          hashes,
+          file.size > CHUNK_SIZE ? undefined : bytes,
         );
-        if (offset + size < file.size) return tellHashes();
-        hashes.set(entry, parts.length, blake3.pieces!.join(parts));
-        parts = [];
-      }
-      next++;
-      options.onFile(
-        entry,
-        identityOfPiece(result, index),
-        hashes,
-        file.size > CHUNK_SIZE ? undefined : bytes,
-      );
-      tellHashes();
-    },
-  });
+        tellHashes();
+      },
+    });
+  }
   const isRemembered = match !== undefined && match.isSameShape && haveSameContent(hashes, memory!);
-  const isNews = !isRemembered || !match.isUnchanged || !equalBytes(trust, memory!.trust);
+  const isNews = !isRemembered || match.unknown > 0 || !equalBytes(trust, memory!.trust);
   return { hashes, trust, known, isRemembered, isNews };
 }
 
 /** Whether the files of a tree hold what is remembered of one with the same entries. */
 function haveSameContent(hashes: TreeHashes, memory: TreeMemory): boolean {
   if (equalBytes(hashes.bytes, memory.hashes.bytes)) return true;
-  for (let entry = 0; entry < memory.records.length; entry++) {
-    if (memory.records.at(entry)!.kind !== "file") continue;
+  for (let entry = 0; entry < memory.table.length; entry++) {
+    if (!memory.table.isFile(entry)) continue;
     const then = memory.hashes.of(entry);
     // The last is that of the whole.
     const length = then.length - ((memory.trust[entry] & TRUST.chunksOnly) !== 0 ? HASH_LENGTH : 0);

@@ -6,12 +6,13 @@
 
 import { type BlobRef, encodeBlobRef } from "../wire/blob_ref.ts";
 import type { DirEntry } from "../wire/dir_manifest.ts";
+import type { RecordTable } from "./record_table.ts";
 import type { ScanResult, ScanStats } from "./scan.ts";
 import type { TreeHashes } from "./tree_hashes.ts";
 import { encodeTree } from "./tree_manifest.ts";
 import type { WalkRecord } from "./walk.ts";
 
-/** A result as records and hashes. */
+/** A result as table and hashes. */
 export class HashedResult implements ScanResult {
   #entries: readonly DirEntry[] | undefined;
   #manifest: Uint8Array | undefined;
@@ -19,7 +20,7 @@ export class HashedResult implements ScanResult {
   /** @param manifest if it was made already. */
   constructor(
     readonly ref: BlobRef,
-    readonly records: readonly WalkRecord[],
+    readonly table: RecordTable,
     readonly hashes: TreeHashes,
     readonly stats: ScanStats,
     manifest?: Uint8Array,
@@ -28,7 +29,7 @@ export class HashedResult implements ScanResult {
   }
 
   get entries(): readonly DirEntry[] {
-    return this.#entries ??= this.records.map((record, index): DirEntry => {
+    return this.#entries ??= this.table.records.map((record, index): DirEntry => {
       const { path, mode } = record;
       const file = () => encodeBlobRef(this.hashes.contentOf(index).ref);
       return otherEntry(record) ?? { kind: "file", path, mode, blob: file() };
@@ -36,7 +37,7 @@ export class HashedResult implements ScanResult {
   }
 
   get manifest(): Uint8Array {
-    return this.#manifest ??= encodeTree(this.records, this.hashes, (entry) => entry);
+    return this.#manifest ??= encodeTree(this.table, this.hashes, (entry) => entry);
   }
 }
 

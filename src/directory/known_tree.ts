@@ -10,6 +10,7 @@ import { type BlobRef, CHUNK_SIZE, encodeBlobRef } from "../wire/blob_ref.ts";
 import { equalBytes, toHex } from "../wire/bytes.ts";
 import { FileReader } from "./file_reader.ts";
 import type { WorkPacer } from "./pacer.ts";
+import type { RecordTable } from "./record_table.ts";
 import { type TreeAddress, type TreeMemory, TRUST } from "./tree_cache_format.ts";
 import { HASH_LENGTH } from "./tree_hashes.ts";
 import { encodeTree } from "./tree_manifest.ts";
@@ -19,7 +20,7 @@ import type { WalkRecord } from "./walk.ts";
 /** What is known of a tree on this machine. */
 export class KnownTree {
   /** Its entries, sorted by the UTF-8 bytes of their paths. */
-  readonly records: readonly WalkRecord[];
+  readonly table: RecordTable;
   /** What is remembered of it. */
   readonly memory: TreeMemory;
   readonly #match: TreeMatch;
@@ -30,12 +31,11 @@ export class KnownTree {
   /** Files of which it is known what they hold, and their numbers in the memory. */
   #rows: Map<WalkRecord, number> | undefined;
 
-  private constructor(records: readonly WalkRecord[], memory: TreeMemory) {
-    this.records = records;
+  private constructor(table: RecordTable, memory: TreeMemory) {
+    this.table = table;
     this.memory = memory;
-    this.#match = matchTree(records, memory, "chunks");
-    this.#unknown =
-      records.filter(({ kind }, entry) => kind === "file" && this.#match.rows[entry] < 0).length;
+    this.#match = matchTree(table, memory, "chunks");
+    this.#unknown = this.#match.unknown;
   }
 
   /**
@@ -45,11 +45,11 @@ export class KnownTree {
    */
   static async compare(
     root: string,
-    records: readonly WalkRecord[],
+    table: RecordTable,
     memory: TreeMemory,
     pacer: WorkPacer,
   ): Promise<KnownTree> {
-    const tree = new KnownTree(records, memory);
+    const tree = new KnownTree(table, memory);
     if (tree.#unknown > 0) await tree.#confirm(root, pacer);
     return tree;
   }
@@ -90,7 +90,7 @@ export class KnownTree {
   manifest(): Uint8Array {
     const { hashes, trust } = this.memory;
     const { rows } = this.#match;
-    return encodeTree(this.records, hashes, (entry) => {
+    return encodeTree(this.table, hashes, (entry) => {
       const row = rows[entry];
       return row < 0 || (trust[row] & TRUST.chunksOnly) !== 0 ? -1 : row;
     });
@@ -107,7 +107,7 @@ export class KnownTree {
     const blake3 = await loadBlake3();
     const reader = new FileReader("Compare directory");
     for (const [entry, row] of sameSize) {
-      const record = this.records[entry];
+      const record = this.table.records[entry];
       let offset = 0;
       for (let index = hashes.firstOf(row); offset < record.size; index++, offset += CHUNK_SIZE) {
         if (pacer.due) await pacer.pause();
@@ -124,7 +124,8 @@ export class KnownTree {
 
   #findable(): Map<WalkRecord, number> {
     const rows = new Map<WalkRecord, number>();
-    for (const [index, row] of this.#match.rows.entries()) if (row >= 0) rows.set(this.records[index], row);
+    const { records } = this.table;
+    for (const [index, row] of this.#match.rows.entries()) if (row >= 0) rows.set(records[index], row);
     return rows;
   }
 }

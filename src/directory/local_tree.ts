@@ -7,6 +7,7 @@
 import { hashLocalTree } from "./hash_local.ts";
 import { KnownTree } from "./known_tree.ts";
 import type { WorkPacer } from "./pacer.ts";
+import type { RecordTable } from "./record_table.ts";
 import type { TreeCache } from "./tree_cache.ts";
 import { type WalkRecord, walkTree } from "./walk.ts";
 
@@ -46,11 +47,12 @@ export async function readLocalTree(
     tolerant: true,
     maxEntries: unlimited,
     maxDepth: unlimited,
+    expected: remembered?.table,
   });
   const memory = remembered ??
-    (hashes ? await hashLocalTree(action, root, walked.records, since, pacer) : undefined);
-  const known = memory && await KnownTree.compare(root, walked.records, memory, pacer);
-  return new ListedTree(root, walked.records, walked.skipped.length > 0, known);
+    (hashes ? await hashLocalTree(action, root, walked.table, since, pacer) : undefined);
+  const known = memory && await KnownTree.compare(root, walked.table, memory, pacer);
+  return new ListedTree(root, walked.table, walked.skipped.length > 0, known);
 }
 
 class ListedTree implements LocalTree {
@@ -58,13 +60,13 @@ class ListedTree implements LocalTree {
 
   constructor(
     readonly root: string,
-    readonly list: readonly WalkRecord[],
+    readonly table: RecordTable,
     readonly hasOther: boolean,
     readonly known: KnownTree | undefined,
   ) {}
 
   /** Made when it is asked for: of a tree that nothing was done to nobody wants to know more. */
   get records(): ReadonlyMap<string, WalkRecord> {
-    return this.#records ??= new Map(this.list.map((record) => [record.path, record]));
+    return this.#records ??= new Map(this.table.records.map((record) => [record.path, record]));
   }
 }

@@ -11,6 +11,12 @@ import { MAX_OFFER_HASHES } from "../wire/offer_message.ts";
 import { type PackedOutline, packOutline } from "./packed_outline.ts";
 import { HASH_LENGTH } from "./tree_hashes.ts";
 
+/** What there is in a directory, made when it is asked for. */
+export interface ListedEntries {
+  /** Everything but the hashes, in the order of the manifest. */
+  readonly records: readonly OutlineEntry[];
+}
+
 /** Somebody who is to be told of news. */
 interface Follower {
   readonly onNews: () => void;
@@ -24,7 +30,7 @@ export class OfferFeed {
   ref: BlobRef | undefined;
   /** Why there will be no reference. */
   failure: { readonly error: unknown } | undefined;
-  #entries: readonly OutlineEntry[] | undefined;
+  #listed: ListedEntries | undefined;
   #outline: PackedOutline | undefined;
   /** The hashes of all files, of which the first ones are known. */
   #hashes: Uint8Array = new Uint8Array();
@@ -45,13 +51,13 @@ export class OfferFeed {
 
   /** Everything in the directory, once it is listed; `undefined` when everything was read and nobody needs it any more. */
   get outline(): PackedOutline | undefined {
-    if (this.#entries !== undefined) this.#outline ??= packOutline(this.#entries);
+    if (this.#listed !== undefined) this.#outline ??= packOutline(this.#listed.records);
     return this.#outline;
   }
 
   /** Notes what there is in the directory. */
-  list(entries: readonly OutlineEntry[]): void {
-    this.#entries = entries;
+  list(entries: ListedEntries): void {
+    this.#listed = entries;
     this.#tell();
   }
 
@@ -99,7 +105,7 @@ export class OfferFeed {
 
   #end(): void {
     // Whoever asks from now on is told the end; who has the outline has it packed.
-    this.#entries = undefined;
+    this.#listed = undefined;
     this.#release();
     this.#tell();
   }

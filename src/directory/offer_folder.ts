@@ -141,7 +141,7 @@ function sinkOf(feed: OfferFeed, store: FolderBlobStore): ScanSink {
   return {
     ...storeSink(store),
     part: (path, identity, chunk, offset) => store.addFile(path, identity, [{ ...chunk, offset }]),
-    listed: (records) => feed.list(records),
+    listed: (table) => feed.list(table),
     finished: (ref) => feed.finish(ref),
     known: (hashes, count) => feed.know(hashes.bytes, count),
     isFollowed: () => feed.isFollowed,

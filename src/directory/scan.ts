@@ -29,6 +29,7 @@ import { HashedResult, otherEntry } from "./hashed_result.ts";
 import { DEFAULT_MAX_MANIFEST_BYTES, type ManifestLimits } from "./limits.ts";
 import { WorkPacer } from "./pacer.ts";
 import { PathFilter, type PathPatterns } from "./path_filter.ts";
+import { RecordTable } from "./record_table.ts";
 import { TreeCache, type TreeName } from "./tree_cache.ts";
 import type { TreeAddress, TreeMemory } from "./tree_cache_format.ts";
 import type { TreeHashes } from "./tree_hashes.ts";
@@ -126,7 +127,7 @@ export interface ScanSink {
    */
   readonly part?: (path: string, identity: FileIdentity, chunk: ChunkRef, offset: number) => void;
   /** Is told of everything that was found, before any of it is read; not where it is read by one thread in one go. */
-  readonly listed?: (records: readonly WalkRecord[]) => void;
+  readonly listed?: (table: RecordTable) => void;
   /** Is told that the first `count` hashes of the tree are known; `file`, `part` or `later` were called before. */
   readonly known?: (hashes: TreeHashes, count: number) => void;
   /** Is told the reference when it is known before all is done. */
@@ -172,8 +173,11 @@ export async function scanInto(
 ): Promise<ScanResult> {
   const pacer = new WorkPacer(options.signal, sink.isFollowed);
   const filter = await PathFilter.create(options);
-  const cache = sink.chunk === undefined ? await TreeCache.open(options.cache) : undefined;
+  const cache = sink.chunk === undefined ? TreeCache.open(options.cache) : undefined;
+  const { include, exclude } = options;
+  const name: TreeName = { root: base, only, include, exclude };
   const since = Date.now();
+  const memory = cache?.load(name);
   const walked = await walkTree(base, {
     action,
     pacer,
@@ -182,17 +186,15 @@ export async function scanInto(
     strict: options.strict,
     maxEntries: options.maxEntries,
     maxDepth: options.maxDepth,
+    expected: memory?.table,
   });
-  const records = filter.select(walked.records);
-  const scan = new Scan(action, base, records, options, sink, await ContentHasher.create());
+  const table = include === undefined ? walked.table : RecordTable.of(filter.select(walked.table.records));
+  const scan = new Scan(action, base, table, options, sink, await ContentHasher.create());
   const { pieces } = scan.hasher.blake3;
   if (sink.chunk !== undefined || pieces === undefined) {
     return await scan.finish(await scan.storedEntries(pacer), walked.skipped);
   }
-  sink.listed?.(records);
-  const { include, exclude } = options;
-  const name: TreeName = { root: base, only, include, exclude };
-  const memory = cache?.load(name);
+  sink.listed?.(table);
   const tree = await scan.hash(pacer, since, memory);
   const remembered = tree.isRemembered ? memory : undefined;
   const result = remembered?.scanned === undefined
@@ -203,7 +205,7 @@ export async function scanInto(
     sink.finished?.(result.ref);
     await pacer.pause();
     const scanned = { ref: toHex(encodeBlobRef(result.ref)), manifestBytes: result.stats.manifestBytes };
-    cache.save(name, { ...tree, records, scanned, fetched: remembered?.fetched });
+    cache.save(name, { ...tree, table, scanned, fetched: remembered?.fetched });
   }
   return result;
 }
@@ -251,18 +253,19 @@ class Scan {
   constructor(
     readonly action: string,
     readonly base: string,
-    readonly records: readonly WalkRecord[],
+    readonly table: RecordTable,
     readonly options: ScanOptions,
     readonly sink: ScanSink,
     readonly hasher: ContentHasher,
   ) {
     this.#reader = new FileReader(action);
     this.chunkSink = sink.chunk ?? ((bytes) => hasher.blake3.hash(bytes));
-    for (const { path, kind, size } of records) {
-      if (kind !== "file") continue;
+    for (let entry = 0; entry < table.length; entry++) {
+      if (!table.isFile(entry)) continue;
+      const size = table.sizeOf(entry);
       if (size > MAX_BLOB_SIZE) {
         const message = `${action}: ${
-          JSON.stringify(path)
+          JSON.stringify(table.paths[entry])
         } has ${size} bytes, wanted at most ${MAX_BLOB_SIZE}`;
         throw new LimitExceededError(message, "blob size", size, MAX_BLOB_SIZE);
       }
@@ -279,8 +282,8 @@ class Scan {
 
   /** Finds out what all files hold, for chunks that nobody takes: they are hashed wherever there is time. */
   async hash(pacer: WorkPacer, since: number, memory: TreeMemory | undefined): Promise<HashedTree> {
-    const { action, base, records, sink } = this;
-    return await hashTree(records, {
+    const { action, base, table, sink } = this;
+    return await hashTree(table, {
       action,
       root: base,
       blake3: this.hasher.blake3,
@@ -291,11 +294,11 @@ class Scan {
       isBusy: sink.isFollowed,
       onKnown: (hashes, known) => this.#tellKnown(hashes, known),
       onPiece: (entry, identity, chunk, offset) => {
-        sink.part?.(records[entry].path, identity, chunk, offset);
+        sink.part?.(table.paths[entry], identity, chunk, offset);
         this.#countPiece(chunk.size);
       },
       onFile: (entry, identity, hashes, bytes) => {
-        this.#tellFile(records[entry], identity, hashes.chunksOf(entry), bytes);
+        this.#tellFile(table.records[entry], identity, hashes.chunksOf(entry), bytes);
       },
       onHashes: (hashes, count) => sink.known?.(hashes, count),
     });
@@ -304,10 +307,11 @@ class Scan {
   /** Tells of files that need not be read. */
   #tellKnown(hashes: TreeHashes, known: readonly number[]): void {
     if (known.length === 0) return;
-    const { records, sink } = this;
-    for (const entry of known) this.#countBytes(records[entry].size);
+    const { table, sink } = this;
+    for (const entry of known) this.#countBytes(table.sizeOf(entry));
     this.options.onProgress?.(this.progress);
     this.#tellLater(() => {
+      const { records } = table;
       for (const entry of known) {
         sink.file?.(records[entry].path, records[entry], hashes.chunksOf(entry));
       }
@@ -323,9 +327,9 @@ class Scan {
 
   /** The same of a tree of which all hashes are known. */
   async finishHashed(hashes: TreeHashes, skipped: readonly SkippedEntry[]): Promise<ScanResult> {
-    const manifest = encodeTree(this.records, hashes, (entry) => entry);
+    const manifest = encodeTree(this.table, hashes, (entry) => entry);
     const stats = this.#stats(manifest.length, skipped);
-    return new HashedResult(await this.#refOf(manifest), this.records, hashes, stats, manifest);
+    return new HashedResult(await this.#refOf(manifest), this.table, hashes, stats, manifest);
   }
 
   async #refOf(manifest: Uint8Array): Promise<BlobRef> {
@@ -340,10 +344,10 @@ class Scan {
     skipped: readonly SkippedEntry[],
   ): ScanResult {
     this.#checkManifestSize(manifestBytes);
-    const { records, sink } = this;
+    const { table, sink } = this;
     const result = new HashedResult(
       decodeBlobRef(fromHex(hex)!)!,
-      records,
+      table,
       hashes,
       this.#stats(manifestBytes, skipped),
     );
@@ -369,11 +373,11 @@ class Scan {
   }
 
   #stats(manifestBytes: number, skipped: readonly SkippedEntry[]): ScanStats {
-    const { records, progress } = this;
+    const { table, progress } = this;
     return {
       files: progress.files,
-      dirs: records.filter(({ kind }) => kind === "dir").length,
-      symlinks: records.filter(({ kind }) => kind === "symlink").length,
+      dirs: table.length - progress.totalFiles - table.targets.size,
+      symlinks: table.targets.size,
       bytes: progress.bytes,
       manifestBytes,
       skipped,
@@ -386,7 +390,7 @@ class Scan {
     /** Small files that a store is still at work on: one that syncs to a disk does many for the price of one. */
     let waiting: Promise<DirEntry>[] = [];
     let waitingBytes = 0;
-    for (const record of this.records) {
+    for (const record of this.table.records) {
       const entry = this.#entry(record, pacer);
       entries.push(entry);
       if (entry instanceof Promise) {

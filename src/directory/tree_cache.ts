@@ -6,7 +6,7 @@
  */
 
 import { permissions } from "#permissions";
-import { type Blake3, loadBlake3 } from "../crypto/blake3.ts";
+import { sha256 } from "../crypto/sha256.ts";
 import {
   closeSync,
   constants,
@@ -26,12 +26,7 @@ import { hostPlatform, processUser, runtimeName } from "../runtime/host.ts";
 import { resolve } from "../runtime/path.ts";
 import { encodeUtf8, toHex } from "../wire/bytes.ts";
 import type { PathPatterns } from "./path_filter.ts";
-import {
-  decodeTreeMemory,
-  encodeTreeMemory,
-  type StoredMemory,
-  type TreeFindings,
-} from "./tree_cache_format.ts";
+import { decodeTreeMemory, encodeTreeMemory, type TreeMemory } from "./tree_cache_format.ts";
 
 /** Greatest size of a file, bytes: a tree of a million files has some 150 MB. */
 const MAX_FILE_BYTES: number = 256 * 1024 * 1024;
@@ -59,43 +54,41 @@ export interface TreeName extends PathPatterns {
 /** Remembers trees in a folder. */
 export class TreeCache {
   readonly #folder: string;
-  readonly #blake3: Blake3;
 
-  private constructor(folder: string, blake3: Blake3) {
+  private constructor(folder: string) {
     this.#folder = folder;
-    this.#blake3 = blake3;
   }
 
   /**
    * The cache in `folder`, which is made when something is saved. `undefined` without a folder, and where it must not be
    * read and written.
    */
-  static async open(folder: string | undefined): Promise<TreeCache | undefined> {
+  static open(folder: string | undefined): TreeCache | undefined {
     if (folder === undefined) return undefined;
     const absolute = resolve(folder);
     if (!permissions.mayRead(absolute) || !permissions.mayWrite(absolute)) return undefined;
-    return new TreeCache(absolute, await loadBlake3());
+    return new TreeCache(absolute);
   }
 
   /** What is remembered of a tree. */
-  load(name: TreeName): StoredMemory | undefined {
+  load(name: TreeName): TreeMemory | undefined {
     try {
       const key = keyOf(name);
       const file = this.#read(this.#pathOf(key));
-      return file && decodeTreeMemory(file, key, this.#blake3);
+      return file && decodeTreeMemory(file, key);
     } catch {
       return undefined;
     }
   }
 
   /** Remembers a tree in place of what was remembered of it. Two processes may do so at once: one of both counts. */
-  save(name: TreeName, tree: TreeFindings): void {
+  save(name: TreeName, tree: TreeMemory): void {
     let temporary: string | undefined;
     try {
       const key = keyOf(name);
       const path = this.#pathOf(key);
       temporary = `${path}.${toHex(crypto.getRandomValues(new Uint8Array(8)))}`;
-      const file = encodeTreeMemory(tree, key, this.#blake3);
+      const file = encodeTreeMemory(tree, key);
       if (file.length > MAX_FILE_BYTES) return;
       mkdirSync(this.#folder, { recursive: true, mode: PRIVATE_FOLDER });
       if (!this.#isOurs(this.#folder)) return;
@@ -109,7 +102,7 @@ export class TreeCache {
   }
 
   #pathOf(key: string): string {
-    return `${this.#folder}/tree_${toHex(this.#blake3.hash(encodeUtf8(key)).subarray(0, 16))}`;
+    return `${this.#folder}/tree_${toHex(sha256(encodeUtf8(key)).subarray(0, 16))}`;
   }
 
   /** The bytes of a file of the user's own that nobody else can write. */

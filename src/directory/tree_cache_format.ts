@@ -5,23 +5,22 @@
  * @module
  */
 
-import type { Blake3 } from "../crypto/blake3.ts";
+import { sha256, SHA256_LENGTH } from "../crypto/sha256.ts";
 import { decodeBlobRef } from "../wire/blob_ref.ts";
 import { concatBytes, decodeUtf8, encodeUtf8, equalBytes, fromHex } from "../wire/bytes.ts";
-import { KINDS, type RecordList, RememberedRecords, WIDE_COLUMNS } from "./remembered_records.ts";
-import { HASH_LENGTH, TreeHashes } from "./tree_hashes.ts";
-import type { WalkRecord } from "./walk.ts";
+import { KINDS, NUMBERS, RecordTable, SIZE } from "./record_table.ts";
+import { TreeHashes } from "./tree_hashes.ts";
 
 /** The first bytes of such a file: what it is and the version of the format. */
-const MAGIC: Uint8Array = encodeUtf8("hawtree1");
+const MAGIC: Uint8Array = encodeUtf8("hawtree2");
 /** Bytes before the part that the checksum is of: magic, checksum. */
-const HEAD_LENGTH = MAGIC.length + HASH_LENGTH;
+const HEAD_LENGTH = MAGIC.length + SHA256_LENGTH;
 /** Bytes before the header: the head, the order of bytes, the header's length. */
 const PREFIX_LENGTH = HEAD_LENGTH + 8;
 /** Written as a number of this machine: another order of bytes is another number. */
 const BYTE_ORDER = 0x01020304;
-/** Bytes of an entry in all columns: those, its mode, its kind and its trust. */
-const ENTRY_LENGTH = WIDE_COLUMNS * 8 + 4 + 1 + 1;
+/** Bytes of an entry in all columns: its numbers, its mode, its kind and its trust. */
+const ENTRY_LENGTH = NUMBERS * 8 + 4 + 1 + 1;
 /** What paths, which cannot hold it, are separated by. */
 const SEPARATOR = "\0";
 
@@ -51,10 +50,10 @@ export interface FetchedAddress extends TreeAddress {
   readonly options: string;
 }
 
-/** What is known of a tree's files, to be remembered. */
-export interface TreeFindings {
+/** What is known of a tree's files, and remembered of it. */
+export interface TreeMemory {
   /** Its entries, sorted by the UTF-8 bytes of their paths. */
-  readonly records: readonly WalkRecord[];
+  readonly table: RecordTable;
   /** By entry: what can be relied upon, of {@linkcode TRUST}. */
   readonly trust: Uint8Array;
   /** What its files hold; zeros where nothing can be relied upon. */
@@ -63,18 +62,6 @@ export interface TreeFindings {
   readonly scanned?: TreeAddress;
   /** The reference that a fetch made it from. */
   readonly fetched?: FetchedAddress;
-}
-
-/** What is remembered of a tree. */
-export interface TreeMemory extends Omit<TreeFindings, "records"> {
-  /** Its entries, sorted by the UTF-8 bytes of their paths. */
-  readonly records: RecordList;
-}
-
-/** What a file remembers of one. */
-export interface StoredMemory extends TreeMemory {
-  /** As in {@linkcode TreeMemory}. */
-  readonly records: RememberedRecords;
 }
 
 interface Header {
@@ -88,25 +75,14 @@ interface Header {
 }
 
 /** The bytes of a file that remembers `tree`. @param key says which tree it is, and how it was listed. */
-export function encodeTreeMemory(tree: TreeFindings, key: string, blake3: Blake3): Uint8Array {
-  const { records, trust, hashes, scanned, fetched } = tree;
-  const count = records.length;
-  const wide = new Float64Array(count * WIDE_COLUMNS);
-  const modes = new Uint32Array(count);
-  const kinds = new Uint8Array(count);
+export function encodeTreeMemory(tree: TreeMemory, key: string): Uint8Array {
+  const { table, trust, hashes, scanned, fetched } = tree;
+  const count = table.length;
   const targets: string[] = [];
   for (let i = 0; i < count; i++) {
-    const record = records[i];
-    wide[i] = record.size;
-    wide[count + i] = record.mtimeMs;
-    wide[2 * count + i] = record.ctimeMs;
-    wide[3 * count + i] = record.ino;
-    wide[4 * count + i] = record.dev;
-    modes[i] = record.mode;
-    kinds[i] = KINDS.indexOf(record.kind);
-    if (record.kind === "symlink") targets.push(record.target);
+    if (KINDS[table.kinds[i]] === "symlink") targets.push(table.targets.get(i)!);
   }
-  const paths = encodeUtf8(records.map(({ path }) => path).join(SEPARATOR));
+  const paths = encodeUtf8(table.paths.join(SEPARATOR));
   const targetBytes = encodeUtf8(targets.join(SEPARATOR));
   const header: Header = {
     key,
@@ -120,11 +96,17 @@ export function encodeTreeMemory(tree: TreeFindings, key: string, blake3: Blake3
   const headerBytes = encodeUtf8(JSON.stringify(header));
   const padding = new Uint8Array(paddingAfter(headerBytes.length));
   const order = new Uint8Array(Uint32Array.of(BYTE_ORDER, headerBytes.length).buffer);
-  const columns = [wide, modes].map(({ buffer }) => new Uint8Array(buffer));
-  const parts = [order, headerBytes, padding, ...columns, kinds, trust, hashes.bytes, paths, targetBytes];
-  const file = concatBytes([MAGIC, new Uint8Array(HASH_LENGTH), ...parts]);
-  file.set(blake3.hash(file.subarray(HEAD_LENGTH)), MAGIC.length);
+  const numbers = bytesOf(table.numbers.subarray(0, count * NUMBERS));
+  const modes = bytesOf(table.modes.subarray(0, count));
+  const kinds = table.kinds.subarray(0, count);
+  const columns = [numbers, modes, kinds, trust, hashes.bytes, paths, targetBytes];
+  const file = concatBytes([MAGIC, new Uint8Array(SHA256_LENGTH), order, headerBytes, padding, ...columns]);
+  file.set(sha256(file.subarray(HEAD_LENGTH)), MAGIC.length);
   return file;
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
 /** Bytes until the columns, which begin at a multiple of eight. */
@@ -135,7 +117,7 @@ function paddingAfter(headerLength: number): number {
 /** The parts of a file, as views. */
 interface Columns {
   readonly header: Header;
-  readonly wide: Float64Array;
+  readonly numbers: Float64Array;
   readonly modes: Uint32Array;
   readonly kinds: Uint8Array;
   readonly trust: Uint8Array;
@@ -148,13 +130,13 @@ interface Columns {
  * The tree that a file remembers; `undefined` when it is another one than `key`, or the file is damaged, of another
  * version, or no such file. `file` begins at a multiple of eight bytes of its buffer and is not to be changed.
  */
-export function decodeTreeMemory(file: Uint8Array, key: string, blake3: Blake3): StoredMemory | undefined {
+export function decodeTreeMemory(file: Uint8Array, key: string): TreeMemory | undefined {
   if (file.length < PREFIX_LENGTH || file.byteOffset % 8 !== 0) return undefined;
   if (!equalBytes(file.subarray(0, MAGIC.length), MAGIC)) return undefined;
   const view = new Uint32Array(file.buffer, file.byteOffset + HEAD_LENGTH, 2);
   const [order, headerLength] = view;
   if (order !== BYTE_ORDER || headerLength > file.length - PREFIX_LENGTH) return undefined;
-  if (!equalBytes(blake3.hash(file.subarray(HEAD_LENGTH)), file.subarray(MAGIC.length, HEAD_LENGTH))) {
+  if (!equalBytes(sha256(file.subarray(HEAD_LENGTH)), file.subarray(MAGIC.length, HEAD_LENGTH))) {
     return undefined;
   }
   try {
@@ -173,11 +155,11 @@ function columnsOf(file: Uint8Array, headerLength: number, key: string): Columns
   let at = PREFIX_LENGTH + headerLength + paddingAfter(headerLength);
   if (file.length - at !== entries * ENTRY_LENGTH + hashes + paths + targets) return undefined;
   const take = (length: number) => file.subarray(at, at += length);
-  const wide = take(entries * WIDE_COLUMNS * 8);
+  const numbers = take(entries * NUMBERS * 8);
   const modes = take(entries * 4);
   return {
     header,
-    wide: new Float64Array(wide.buffer, wide.byteOffset, entries * WIDE_COLUMNS),
+    numbers: new Float64Array(numbers.buffer, numbers.byteOffset, entries * NUMBERS),
     modes: new Uint32Array(modes.buffer, modes.byteOffset, entries),
     kinds: take(entries),
     trust: take(entries),
@@ -200,8 +182,8 @@ function isAddress({ ref, manifestBytes }: TreeAddress): boolean {
 }
 
 function memoryOf(
-  { header, wide, modes, kinds, trust, hashes, paths, targets }: Columns,
-): StoredMemory | undefined {
+  { header, numbers, modes, kinds, trust, hashes, paths, targets }: Columns,
+): TreeMemory | undefined {
   const count = header.entries;
   const names = split(paths, count);
   let linkCount = 0;
@@ -213,14 +195,15 @@ function memoryOf(
   if (names === undefined || texts === undefined) return undefined;
   const links = new Map<number, string>();
   for (let i = 0; i < count; i++) {
-    if (!(Number.isSafeInteger(wide[i]) && wide[i] >= 0)) return undefined;
+    const size = numbers[i * NUMBERS + SIZE];
+    if (!(Number.isSafeInteger(size) && size >= 0)) return undefined;
     if (KINDS[kinds[i]] === "symlink") links.set(i, texts[links.size]);
   }
-  const records = new RememberedRecords({ paths: names, kinds, modes, wide, targets: links });
-  const content = new TreeHashes(records, hashes);
+  const table = new RecordTable({ paths: names, kinds, modes, numbers, targets: links });
+  const content = new TreeHashes(table, hashes);
   if (content.length !== hashes.length) return undefined;
   const { scanned, fetched } = header;
-  return { records, trust, hashes: content, scanned, fetched };
+  return { table, trust, hashes: content, scanned, fetched };
 }
 
 /** The texts that `bytes` hold, which are `count`. */

@@ -9,27 +9,12 @@
 import { CHUNK_SIZE, type ChunkRef } from "../wire/blob_ref.ts";
 import { fromHex } from "../wire/bytes.ts";
 import { type HashedContent, manyChunks, oneChunk } from "./content_hasher.ts";
+import type { RecordTable } from "./record_table.ts";
 
 /** Length of a hash, bytes. */
 export const HASH_LENGTH = 32;
 /** BLAKE3 of nothing. */
 const EMPTY_HASH = fromHex("af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262")!;
-
-/** An entry, as far as it says how many hashes it has. */
-export interface SizedEntry {
-  /** What it is; only files have hashes. */
-  readonly kind: "file" | "dir" | "symlink";
-  /** Size, bytes. */
-  readonly size: number;
-}
-
-/** A list of them, such as an array. */
-export interface SizedEntries {
-  /** How many there are. */
-  readonly length: number;
-  /** One of them, by number; there is one at each. */
-  at(index: number): SizedEntry | undefined;
-}
 
 /** Number of hashes of a file of `size` bytes. */
 export function hashCountOf(size: number): number {
@@ -48,16 +33,17 @@ export class TreeHashes {
   /** By entry: the number of its first hash. */
   readonly #first: Uint32Array;
 
-  /** @param bytes the hashes, if they are known. */
-  constructor(entries: SizedEntries, bytes?: Uint8Array) {
-    this.#sizes = new Float64Array(entries.length);
-    this.#first = new Uint32Array(entries.length);
+  /** @param table the entries, of which only files have hashes. @param bytes the hashes, if they are known. */
+  constructor(table: RecordTable, bytes?: Uint8Array) {
+    const { length } = table;
+    const sizes = this.#sizes = new Float64Array(length);
+    const first = this.#first = new Uint32Array(length);
     let count = 0;
-    for (let i = 0; i < entries.length; i++) {
-      this.#first[i] = count;
-      const { kind, size } = entries.at(i)!;
-      this.#sizes[i] = size;
-      if (kind === "file") count += hashCountOf(size);
+    for (let i = 0; i < length; i++) {
+      first[i] = count;
+      const size = sizes[i] = table.sizeOf(i);
+      // Most have one.
+      if (table.isFile(i)) count += size > 0 && size <= CHUNK_SIZE ? 1 : hashCountOf(size);
     }
     this.length = count * HASH_LENGTH;
     this.bytes = bytes ?? new Uint8Array(this.length);

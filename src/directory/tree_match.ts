@@ -12,6 +12,7 @@
 
 import { comparePaths } from "./path_rules.ts";
 import { type TreeMemory, TRUST } from "./tree_cache_format.ts";
+import { CTIME, DEV, INO, MTIME, NUMBERS, type RecordTable, SIZE } from "./record_table.ts";
 import type { WalkRecord } from "./walk.ts";
 
 /**
@@ -31,63 +32,68 @@ export interface TreeMatch {
   readonly sameSize: readonly (readonly [number, number])[];
   /** Whether it has the same entries, with the same kinds, sizes, modes and targets. */
   readonly isSameShape: boolean;
-  /** Whether besides that every file holds what is remembered. */
-  readonly isUnchanged: boolean;
+  /** Number of files of which it is not known. */
+  readonly unknown: number;
 }
 
 /** Compares entries, sorted by the UTF-8 bytes of their paths, with what is remembered. */
-export function matchTree(records: readonly WalkRecord[], memory: TreeMemory, needed: Needed): TreeMatch {
-  const { records: known, trust } = memory;
-  const rows = new Int32Array(records.length).fill(-1);
+export function matchTree(table: RecordTable, memory: TreeMemory, needed: Needed): TreeMatch {
+  const { table: known, trust } = memory;
+  const { paths } = table;
+  const rows = new Int32Array(paths.length).fill(-1);
   const sameSize: [number, number][] = [];
-  let isSameShape = records.length === known.length;
-  let isUnchanged = isSameShape;
+  let isSameShape = paths.length === known.length;
+  let unknown = 0;
   let row = 0;
-  for (let i = 0; i < records.length; i++) {
-    const record = records[i];
+  for (let entry = 0; entry < paths.length; entry++) {
+    const path = paths[entry];
     // Most are where they are expected, which is sooner found out than which of two comes first.
-    while (row < known.length && known.at(row)!.path !== record.path) {
-      if (comparePaths(known.at(row)!.path, record.path) > 0) break;
-      row++;
-    }
-    const old = row < known.length ? known.at(row) : undefined;
-    if (old === undefined || old.path !== record.path) {
-      isSameShape = isUnchanged = false;
+    while (row < known.length && known.paths[row] !== path && comparePaths(known.paths[row], path) < 0) row++;
+    const isFile = table.isFile(entry);
+    if (row === known.length || known.paths[row] !== path) {
+      isSameShape = false;
+      if (isFile) unknown++;
       continue;
     }
-    if (!hasSameShape(record, old)) isSameShape = isUnchanged = false;
-    if (record.kind === "file") {
-      if (isTrusted(record, old, trust[row], needed)) rows[i] = row;
+    if (!table.hasShapeOf(entry, known, row)) isSameShape = false;
+    if (isFile) {
+      if (isTrusted(table, entry, known, row, trust[row], needed)) rows[entry] = row;
       else {
-        isUnchanged = false;
-        if (old.kind === "file" && old.size === record.size) sameSize.push([i, row]);
+        unknown++;
+        if (known.isFile(row) && known.sizeOf(row) === table.sizeOf(entry)) sameSize.push([entry, row]);
       }
     }
     row++;
   }
-  return { rows, sameSize, isSameShape, isUnchanged };
+  return { rows, sameSize, isSameShape, unknown };
 }
 
-function hasSameShape(a: WalkRecord, b: WalkRecord): boolean {
-  if (a.kind !== b.kind) return false;
-  if (a.kind === "symlink") return a.target === b.target;
-  return a.mode === b.mode && (a.kind === "dir" || a.size === b.size);
-}
-
-/** Whether a file that looks like `now` holds what was recorded of one that looked like `then`. */
-export function isTrusted(now: WalkRecord, then: WalkRecord, trust: number, needed: Needed): boolean {
-  if (now.kind !== "file" || then.kind !== "file") return false;
+/** Whether a file that looks as in `now` holds what was recorded of the one in `then`. */
+function isTrusted(
+  now: RecordTable,
+  entry: number,
+  then: RecordTable,
+  row: number,
+  trust: number,
+  needed: Needed,
+): boolean {
+  if (!then.isFile(row)) return false;
+  const a = now.numbers;
+  const b = then.numbers;
+  const at = entry * NUMBERS;
+  const was = row * NUMBERS;
   if (
-    now.size !== then.size || now.mtimeMs !== then.mtimeMs || now.ino !== then.ino || now.dev !== then.dev
+    a[at + SIZE] !== b[was + SIZE] || a[at + MTIME] !== b[was + MTIME] || a[at + INO] !== b[was + INO] ||
+    a[at + DEV] !== b[was + DEV]
   ) {
     return false;
   }
   if (needed === "all" && (trust & TRUST.chunksOnly) !== 0) return false;
   switch (trust & ~TRUST.chunksOnly) {
     case TRUST.sameCtime:
-      return now.ctimeMs === then.ctimeMs;
+      return a[at + CTIME] === b[was + CTIME];
     case TRUST.ctimeUntil:
-      return now.ctimeMs <= then.ctimeMs;
+      return a[at + CTIME] <= b[was + CTIME];
     default:
       return false;
   }

@@ -13,6 +13,7 @@ import { DIRECTORY_MARK, type Look } from "../runtime/look.ts";
 import { DEFAULT_MAX_DEPTH, DEFAULT_MAX_ENTRIES } from "./limits.ts";
 import type { WorkPacer } from "./pacer.ts";
 import type { PathFilter } from "./path_filter.ts";
+import { RecordTable } from "./record_table.ts";
 import { comparePaths, hasHighUnits, sortByPath } from "./path_rules.ts";
 
 /** One entry as `lstat` saw it. */
@@ -63,12 +64,14 @@ export interface WalkOptions {
   readonly maxEntries?: number;
   /** Greatest number of components of a path. */
   readonly maxDepth?: number;
+  /** What the tree may well look like still: equal paths become the same text, which is not made once more. */
+  readonly expected?: RecordTable;
 }
 
 /** Everything below a directory. */
 export interface WalkedTree {
   /** Entries, sorted by the UTF-8 bytes of their paths. */
-  readonly records: WalkRecord[];
+  readonly table: RecordTable;
   /** What was left out because a manifest cannot hold it. */
   readonly skipped: SkippedEntry[];
 }
@@ -110,21 +113,26 @@ interface OpenDirectory {
 export async function walkTree(root: string, options: WalkOptions): Promise<WalkedTree> {
   const walk = new TreeWalk(root, options);
   await walk.run();
-  return { records: walk.records, skipped: sortByPath(walk.skipped) };
+  return { table: walk.table, skipped: sortByPath(walk.skipped) };
 }
 
 class TreeWalk {
-  readonly records: WalkRecord[] = [];
+  readonly table: RecordTable;
   readonly skipped: SkippedEntry[] = [];
   readonly #root: string;
   readonly #options: WalkOptions;
   readonly #maxEntries: number;
   readonly #maxDepth: number;
   readonly #hasModes = hostPlatform() !== "windows";
+  readonly #expected: readonly string[];
+  /** Number of the first expected path that was not passed yet. */
+  #next = 0;
 
   constructor(root: string, options: WalkOptions) {
     this.#root = root;
     this.#options = options;
+    this.#expected = options.expected?.paths ?? [];
+    this.table = RecordTable.empty(options.expected?.length);
     this.#maxEntries = options.maxEntries ?? DEFAULT_MAX_ENTRIES;
     this.#maxDepth = options.maxDepth ?? DEFAULT_MAX_DEPTH;
   }
@@ -176,7 +184,7 @@ class TreeWalk {
   #visit(dir: OpenDirectory, marked: string): void {
     const name = withoutMark(marked);
     const isDirectory = name !== marked;
-    const path = dir.prefix + name;
+    const path = this.#pathOf(dir.prefix, name);
     if (this.#options.filter?.excludes(path)) return;
     const absolute = dir.absolute + name;
     let names: readonly string[] = [];
@@ -189,14 +197,20 @@ class TreeWalk {
       }
     }
     // After the listing, which follows links: it was that of a directory, not of a link put in its place.
-    const record = this.#look(path, absolute);
-    if (record === undefined) return;
-    if ((record.kind === "dir") !== isDirectory) {
+    const look = this.#look(path, absolute);
+    if (look === undefined) return;
+    const { kind } = look;
+    if (kind === "other") {
+      return this.#skip(path, specialKind(lstatSync(absolute, { throwIfNoEntry: false })));
+    }
+    const target = kind === "symlink" ? this.#targetOf(absolute) : "";
+    if (target === undefined) return this.#skip(path, "link target is not UTF-8");
+    if ((kind === "dir") !== isDirectory) {
       if (this.#options.tolerant) return this.#skip(path, "replaced while it was listed");
       throw new SourceChangedError(absolute, "replaced while it was listed");
     }
     this.#checkLimits(path, dir.depth);
-    this.records.push(record);
+    this.table.add(path, kind, this.#hasModes ? look.mode : 0, look, target);
     if (failure !== undefined) this.#unreadable(path, failure.error);
     else if (names.length > 0) dir.held = { name, names, outer: dir.held };
   }
@@ -224,10 +238,23 @@ class TreeWalk {
     return once;
   }
 
-  #look(path: string, absolute: string): WalkRecord | undefined {
-    let look: Look;
+  /** The path of a name, which is the one expected if that is equal. */
+  #pathOf(prefix: string, name: string): string {
+    const expected = this.#expected;
+    if (this.#next >= expected.length) return prefix + name;
+    const next = expected[this.#next];
+    if (next.length === prefix.length + name.length && next.endsWith(name) && next.startsWith(prefix)) {
+      this.#next++;
+      return next;
+    }
+    const path = prefix + name;
+    while (this.#next < expected.length && comparePaths(expected[this.#next], path) < 0) this.#next++;
+    return expected[this.#next] === path ? expected[this.#next++] : path;
+  }
+
+  #look(path: string, absolute: string): Look | undefined {
     try {
-      look = lookAt(absolute);
+      return lookAt(absolute);
     } catch (error) {
       if (errorCode(error) === "ENOENT") {
         // The runtime decodes names lossily; asking for the decoded one then finds nothing.
@@ -240,14 +267,6 @@ class TreeWalk {
       if (this.#options.tolerant) return this.#skip(path, "unreadable");
       throw fileError(error, this.#options.action, absolute);
     }
-    const { kind, size, mtimeMs, ctimeMs, ino, dev } = look;
-    if (kind === "other") {
-      return this.#skip(path, specialKind(lstatSync(absolute, { throwIfNoEntry: false })));
-    }
-    const mode = this.#hasModes ? look.mode : 0;
-    const target = kind === "symlink" ? this.#targetOf(absolute) : "";
-    if (target === undefined) return this.#skip(path, "link target is not UTF-8");
-    return { path, kind, mode, size, mtimeMs, ctimeMs, ino, dev, target };
   }
 
   /** The text of a link; `undefined` when it is no UTF-8. */
@@ -280,9 +299,9 @@ class TreeWalk {
       const message = `${action}: ${JSON.stringify(path)} has more than ${this.#maxDepth} components`;
       throw new LimitExceededError(message, "maxDepth", depth, this.#maxDepth);
     }
-    if (this.records.length >= this.#maxEntries) {
+    if (this.table.length >= this.#maxEntries) {
       const message = `${action}: there are more than ${this.#maxEntries} entries`;
-      throw new LimitExceededError(message, "maxEntries", this.records.length + 1, this.#maxEntries);
+      throw new LimitExceededError(message, "maxEntries", this.table.length + 1, this.#maxEntries);
     }
   }
 

@@ -101,7 +101,7 @@ testInTempDir("fetch with a cache: of an unchanged tree nothing is read but with
   // As if the change had been made in a way that nothing shows.
   writeFileSync(join(fetched.dest, "a/small"), "SMALL");
   const { mtimeMs, ctimeMs } = lstatSync(join(fetched.dest, "a/small"));
-  await rememberAs(fetched.cache, { root: fetched.dest }, {
+  rememberAs(fetched.cache, { root: fetched.dest }, {
     look: ({ path, ctimeMs: until }) =>
       path === "a/small" ? { mtimeMs, ctimeMs } : { ctimeMs: until + 10_000 },
     trust: TRUST.ctimeUntil,
@@ -117,7 +117,7 @@ testInTempDir(
   "fetch with a cache: hashes come from it, and content is verified all the same",
   async (temp) => {
     const fetched = await Fetched.make(temp);
-    await rememberLies(fetched.cache, { root: fetched.dest }, { trust: TRUST.ctimeUntil });
+    rememberLies(fetched.cache, { root: fetched.dest }, { trust: TRUST.ctimeUntil });
     const { installed, reusedBytes } = await fetched.fetch();
     assert.deepEqual(
       { installed, reusedBytes },
@@ -156,7 +156,7 @@ for (const [name, damage] of Object.entries(DAMAGES)) {
   testInTempDir(`fetch with a cache: ${name}: the next fetch makes good for it`, async (temp) => {
     const fetched = await Fetched.make(temp);
     // As if long ago: Deno's ctime does not tell what happened within one second.
-    await rememberAs(fetched.cache, { root: fetched.dest }, {
+    rememberAs(fetched.cache, { root: fetched.dest }, {
       look: ({ ctimeMs }) => ({ ctimeMs: ctimeMs - 1500 }),
       trust: TRUST.ctimeUntil,
     });
@@ -169,11 +169,11 @@ for (const [name, damage] of Object.entries(DAMAGES)) {
 
 testInTempDir("fetch with a cache: a file that was only touched is read once", async (temp) => {
   const fetched = await Fetched.make(temp);
-  await rememberAs(fetched.cache, { root: fetched.dest });
+  rememberAs(fetched.cache, { root: fetched.dest });
   utimesSync(join(fetched.dest, "large"), 1_600_000_000, 1_600_000_000);
   assert.equal((await fetched.refetch()).installed, false);
-  const { records } = await recall(fetched.cache, { root: fetched.dest });
-  assert.equal(records.toArray().find(({ path }) => path === "large")!.mtimeMs, 1_600_000_000_000);
+  const { table } = recall(fetched.cache, { root: fetched.dest });
+  assert.equal(table.records.find(({ path }) => path === "large")!.mtimeMs, 1_600_000_000_000);
 });
 
 testInTempDir(
@@ -220,16 +220,16 @@ testInTempDir(
     const { cache, dest } = fetched;
     assert.deepEqual((await scanDir(dest, { cache })).ref, fetched.ref);
     assert.equal((await fetched.refetch()).installed, false, "what is known of the fetch stays");
-    const { trust, records } = await recall(cache, { root: dest });
-    assert.equal(trust[records.toArray().findIndex(({ path }) => path === "large")] & TRUST.chunksOnly, 0);
-    await rememberLies(cache, { root: dest });
+    const { trust, table } = recall(cache, { root: dest });
+    assert.equal(trust[table.records.findIndex(({ path }) => path === "large")] & TRUST.chunksOnly, 0);
+    rememberLies(cache, { root: dest });
     assert.notDeepEqual((await scanDir(dest, { cache })).ref, fetched.ref);
   },
 );
 
 testInTempDir("fetch with a cache: without one nothing is remembered", async (temp) => {
   const fetched = await Fetched.make(temp, { cache: undefined });
-  await assert.rejects(recall(fetched.cache, { root: fetched.dest }), /remembered/);
+  assert.throws(() => recall(fetched.cache, { root: fetched.dest }), /remembered/);
   await assert.rejects(fetched.refetch({ cache: undefined }), /somebody asked/);
 });
 

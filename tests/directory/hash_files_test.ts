@@ -63,7 +63,7 @@ Deno.test("hash files: one that is not what was listed is noticed on either thre
   withTempDir(async (temp) => {
     makeManyFiles(temp);
     const pacer = new WorkPacer(undefined);
-    const { records } = await walkTree(temp, { action: "Test", pacer });
+    const { records } = (await walkTree(temp, { action: "Test", pacer })).table;
     const files = records.filter(({ kind }) => kind === "file");
     const blake3 = await loadBlake3();
     for (const index of [0, 300, files.length - 1]) {
@@ -89,7 +89,7 @@ for (const bytes of [1e6, 1e9]) {
     withTempDir(async (temp) => {
       makeManyFiles(temp);
       const pacer = new WorkPacer(undefined);
-      const { records } = await walkTree(temp, { action: "Test", pacer });
+      const { records } = (await walkTree(temp, { action: "Test", pacer })).table;
       const parts = [...partsOf(records.filter(({ kind, size }) => kind === "file" && size < 1e7))];
       const blake3 = await loadBlake3();
       let pieces = 0;

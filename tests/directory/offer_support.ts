@@ -63,7 +63,7 @@ export class ManualOffer {
   list(count: number): OutlineEntry[] {
     const outline = outlineOf(count);
     this.#hashes = concatBytes(outline.map((_, i) => hashOf(i)));
-    this.feed.list(outline);
+    this.feed.list({ records: outline });
     return outline;
   }
 

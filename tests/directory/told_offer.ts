@@ -24,7 +24,7 @@ export function toldOffer(
   onEnd?: () => void,
 ): FolderOffer {
   return new FolderOffer(new FolderBlobStore(root), root, async (feed, stop) => {
-    feed.list(tree.outline);
+    feed.list({ records: tree.outline });
     const hashes = concatBytes(tree.hashes);
     for (let told = 0; told < tree.hashes.length;) {
       await wait(told);

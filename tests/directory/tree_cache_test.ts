@@ -49,7 +49,7 @@ function refOf(entries: readonly DirEntry[], path: string): Uint8Array {
 
 testInTempDir("tree cache: an unchanged tree is the same again", async (temp) => {
   const { root, cache, first, rescan } = await scanned(temp);
-  await rememberAs(cache, { root });
+  rememberAs(cache, { root });
   const again = await rescan();
   assert.deepEqual(again.ref, first.ref);
   assert.deepEqual(again.manifest, first.manifest);
@@ -60,7 +60,7 @@ testInTempDir("tree cache: an unchanged tree is the same again", async (temp) =>
 
 testInTempDir("tree cache: of an unchanged tree nothing is read", async (temp) => {
   const { root, cache, first, rescan } = await scanned(temp);
-  await rememberLies(cache, { root });
+  rememberLies(cache, { root });
   const again = await rescan();
   assert.notDeepEqual(again.ref, first.ref, "it believes what is remembered");
   assert.notDeepEqual(refOf(again.entries, "large"), refOf(first.entries, "large"));
@@ -71,8 +71,8 @@ testInTempDir("tree cache: of an unchanged tree nothing is read", async (temp) =
 
 testInTempDir("tree cache: what was changed just before it was hashed is read again", async (temp) => {
   const { root, cache } = await scanned(temp);
-  const { records, trust } = await recall(cache, { root });
-  assert.equal(records.toArray().filter(({ kind }) => kind === "file").length, 4);
+  const { table, trust } = recall(cache, { root });
+  assert.equal(table.records.filter(({ kind }) => kind === "file").length, 4);
   assert.deepEqual(new Set(trust), new Set([TRUST.none]));
 });
 
@@ -162,7 +162,7 @@ for (const { name, act, memory, isRead } of CHANGES) {
     // Whole milliseconds, which `utimes` can set again.
     utimesSync(join(root, "f"), new Date(1_600_000_000_123), new Date(1_600_000_000_123));
     await scanDir(root, { cache });
-    await rememberLies(cache, { root }, memory);
+    rememberLies(cache, { root }, memory);
     act?.(join(root, "f"));
     const again = await scanDir(root, { cache });
     const truth = await scanDir(root);
@@ -172,7 +172,7 @@ for (const { name, act, memory, isRead } of CHANGES) {
 
 testInTempDir("tree cache: of a tree that changed only what differs is read", async (temp) => {
   const { root, cache, first, rescan } = await scanned(temp);
-  await rememberLies(cache, { root });
+  rememberLies(cache, { root });
   writeFileSync(join(root, "a/new"), "new");
   writeFileSync(join(root, "tool"), "#! changed");
   unlinkSync(join(root, "a/empty"));
@@ -191,11 +191,11 @@ testInTempDir("tree cache: of a tree that changed only what differs is read", as
 
 testInTempDir("tree cache: modes, links and kinds count, though no file is read for them", async (temp) => {
   const { root, cache, rescan } = await scanned(temp);
-  await rememberAs(cache, { root });
+  rememberAs(cache, { root });
   const change = async (act: () => void) => {
     act();
     assert.deepEqual((await rescan()).ref, (await scanDir(root)).ref);
-    await rememberAs(cache, { root });
+    rememberAs(cache, { root });
   };
   await change(() => chmodSync(join(root, "tool"), 0o700));
   await change(() => chmodSync(join(root, "hollow"), 0o700));
@@ -214,7 +214,7 @@ Deno.test("tree cache: the target of a link counts", {
     for (const target of ["tool", "a"]) {
       symlinkSync(target, join(root, "link"));
       assert.deepEqual((await rescan()).ref, (await scanDir(root)).ref);
-      await rememberAs(cache, { root });
+      rememberAs(cache, { root });
       unlinkSync(join(root, "link"));
     }
   }));
@@ -223,8 +223,8 @@ testInTempDir("tree cache: patterns are part of what is remembered", async (temp
   const { root, cache, first } = await scanned(temp);
   const options = { cache, exclude: ["a"] };
   const without = await scanDir(root, options);
-  await rememberAs(cache, { root });
-  await rememberAs(cache, { root, exclude: ["a"] });
+  rememberAs(cache, { root });
+  rememberAs(cache, { root, exclude: ["a"] });
   assert.notDeepEqual(without.ref, first.ref);
   assert.deepEqual((await scanDir(root, options)).ref, without.ref);
   assert.deepEqual((await scanDir(root, { cache })).ref, first.ref);
@@ -235,7 +235,7 @@ testInTempDir(
   "tree cache: a folder shared from memory serves all, and notices what changes",
   async (temp) => {
     const { root, cache } = await scanned(temp);
-    await rememberAs(cache, { root });
+    rememberAs(cache, { root });
     const { store, ref, stats } = await shareFolder(root, { cache });
     try {
       assert.equal(stats.files, 4);
@@ -253,7 +253,7 @@ testInTempDir(
 
 testInTempDir("tree cache: limits hold for a tree that is not read", async (temp) => {
   const { root, cache, rescan } = await scanned(temp);
-  await rememberAs(cache, { root });
+  rememberAs(cache, { root });
   for (const limit of ["maxEntries", "maxManifestBytes", "maxDepth", "maxBytes"] as const) {
     await assert.rejects(rescan({ [limit]: 1 }), { name: "LimitExceededError" });
   }
@@ -261,7 +261,7 @@ testInTempDir("tree cache: limits hold for a tree that is not read", async (temp
 
 testInTempDir("tree cache: what is no such file, or another's, is as good as not there", async (temp) => {
   const { root, cache, first, rescan } = await scanned(temp);
-  await rememberLies(cache, { root });
+  rememberLies(cache, { root });
   const [name] = namesIn(cache);
   const path = join(cache, name);
   const lies = readFileSync(path);
@@ -303,14 +303,14 @@ Deno.test(
   () =>
     withTempDir(async (temp) => {
       const { root, cache, first, rescan } = await scanned(temp);
-      await rememberLies(cache, { root });
+      rememberLies(cache, { root });
       const path = join(cache, namesIn(cache)[0]);
       renameSync(path, join(temp, "elsewhere"));
       symlinkSync(join(temp, "elsewhere"), path);
       assert.deepEqual((await rescan()).ref, first.ref);
       assert.equal(lstatSync(path).isFile(), true, "it was replaced");
 
-      await rememberLies(cache, { root });
+      rememberLies(cache, { root });
       renameSync(cache, join(temp, "moved"));
       symlinkSync(join(temp, "moved"), cache);
       assert.deepEqual((await rescan()).ref, first.ref);
@@ -331,7 +331,7 @@ testInTempDir("tree cache: scans at once do not harm it", async (temp) => {
   const results = await Promise.all(Array.from({ length: 5 }, () => rescan()));
   for (const { ref } of results) assert.deepEqual(ref, first.ref);
   assert.equal(namesIn(cache).length, 1);
-  await recall(cache, { root });
+  recall(cache, { root });
 });
 
 testInTempDir("tree cache: a folder that cannot be made or written is no error", async (temp) => {
@@ -360,13 +360,13 @@ testInTempDir(
     assert.equal(left.length, 128 + 2);
     assert.ok(left.includes(join(cache, "notes")) && left.includes(`${name(2)}.0123456789abcdef`));
     assert.ok(left.includes(name(139)) && !left.includes(name(12)));
-    await recall(cache, { root });
+    recall(cache, { root });
   },
 );
 
 Deno.test("tree cache: without permission for its folder there is none", {
   permissions: { read: tempPermissions.read, write: false },
-}, async () => {
-  assert.equal(await TreeCache.open(join(tempPermissions.read[0], "none")), undefined);
-  assert.equal(await TreeCache.open(undefined), undefined);
+}, () => {
+  assert.equal(TreeCache.open(join(tempPermissions.read[0], "none")), undefined);
+  assert.equal(TreeCache.open(undefined), undefined);
 });

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { HashedResult } from "../../src/directory/hashed_result.ts";
+import { RecordTable } from "../../src/directory/record_table.ts";
 import { TreeHashes } from "../../src/directory/tree_hashes.ts";
 import { encodeTree } from "../../src/directory/tree_manifest.ts";
 import type { WalkRecord } from "../../src/directory/walk.ts";
@@ -25,7 +26,7 @@ const records = fc.array(
 
 /** Hashes of every file, each another. */
 function hashesOf(list: readonly WalkRecord[]): TreeHashes {
-  const hashes = new TreeHashes(list);
+  const hashes = new TreeHashes(RecordTable.of(list));
   for (let i = 0; i < hashes.bytes.length; i++) hashes.bytes[i] = (i * 37 + (i >> 5) * 11) & 0xff;
   return hashes;
 }
@@ -33,7 +34,7 @@ function hashesOf(list: readonly WalkRecord[]): TreeHashes {
 Deno.test("tree manifest: the same bytes as of its entries", () => {
   fc.assert(fc.property(records, (list) => {
     const hashes = hashesOf(list);
-    const result = new HashedResult(smallRef("", new Uint8Array(32), 0), list, hashes, {
+    const result = new HashedResult(smallRef("", new Uint8Array(32), 0), RecordTable.of(list), hashes, {
       ...{ files: 0, dirs: 0, symlinks: 0, bytes: 0, manifestBytes: 0, skipped: [] },
     });
     assert.deepEqual(result.manifest, encodeDirManifest(result.entries));
@@ -45,8 +46,9 @@ Deno.test("tree manifest: files that nothing is known of are left out", () => {
   fc.assert(fc.property(records, (list) => {
     const hashes = hashesOf(list);
     const isKnown = (i: number) => list[i].kind !== "file" || i % 3 !== 0;
-    const some = decodeDirManifest(encodeTree(list, hashes, (i) => isKnown(i) ? i : -1)).entries;
-    const all = decodeDirManifest(encodeTree(list, hashes, (i) => i)).entries;
+    const some = decodeDirManifest(encodeTree(RecordTable.of(list), hashes, (i) =>
+      isKnown(i) ? i : -1)).entries;
+    const all = decodeDirManifest(encodeTree(RecordTable.of(list), hashes, (i) => i)).entries;
     assert.deepEqual(some, all.filter((_, i) => isKnown(i)));
   }));
 });

@@ -49,7 +49,8 @@ testInTempDir(
         const root = join(temp, String(run++));
         mkdirSync(root);
         make(root, list);
-        const { records, skipped } = await walkTree(root, { action: "Test", pacer });
+        const { table, skipped } = await walkTree(root, { action: "Test", pacer });
+        const { records } = table;
         const found = records.map(({ path }) => path);
         assert.deepEqual(found, [...found].sort(comparePaths));
         assert.equal(new Set(found).size, found.length);
@@ -65,6 +66,32 @@ testInTempDir(
     );
   },
 );
+
+testInTempDir("walkTree: the same, whatever is expected", async (temp) => {
+  let run = 0;
+  await fc.assert(
+    fc.asyncProperty(paths, paths, async (before, after) => {
+      const root = join(temp, String(run++));
+      mkdirSync(root);
+      make(root, before);
+      const { table: expected } = await walkTree(root, { action: "Test", pacer });
+      assert.deepEqual(
+        (await walkTree(root, { action: "Test", pacer, expected })).table.paths,
+        expected.paths,
+      );
+      rmSync(root, { recursive: true });
+      mkdirSync(root);
+      make(root, after);
+      const { table } = await walkTree(root, { action: "Test", pacer });
+      assert.deepEqual(
+        (await walkTree(root, { action: "Test", pacer, expected })).table.records,
+        table.records,
+      );
+      rmSync(root, { recursive: true });
+    }),
+    { numRuns: 60 },
+  );
+});
 
 testInTempDir("walkTree: a directory that is replaced while it is listed is noticed", async (temp) => {
   mkdirSync(join(temp, "a"));
