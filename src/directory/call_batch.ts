@@ -14,6 +14,12 @@ export interface CallBatch {
   readonly call: "makeDirectory" | "makeFile" | "linkFile" | "removeFile";
   /** Absolute path that each call is about, the new one where there are two. */
   readonly paths: readonly string[];
+  /** Where the paths begin, unless they are absolute. */
+  readonly base?: string;
+  /** Where the files are that `linkFile` makes other names of, at the same paths. */
+  readonly fromBase?: string;
+  /** Where somebody else may take the batch before it is begun: then nothing of it is done. */
+  readonly claim?: BatchClaim;
   /** By call: of which file `linkFile` makes another name. */
   readonly from?: readonly string[];
   /** By call: the mode to make a file with, or -1 for that of every new file. */
@@ -29,6 +35,17 @@ export interface CallBatch {
   /** Whether the calls after one that failed are done too. */
   readonly goesOn?: boolean;
 }
+
+/** Who does a batch, in memory that threads share. */
+export interface BatchClaim {
+  /** By batch: {@linkcode CLAIM}. */
+  readonly cells: Int32Array;
+  /** Number of the batch. */
+  readonly index: number;
+}
+
+/** Values of the cells of a {@linkcode BatchClaim}. */
+export const CLAIM = { nobody: 0, hand: 1, other: 2 } as const;
 
 /** What a call threw, as far as it can be sent to a thread. */
 export interface FailedCall {
@@ -61,7 +78,8 @@ const NO_BYTES = new Uint8Array(0);
  * its work then, and made anew.
  */
 export function runBatch(batch: CallBatch, isStopped: () => boolean, again = false): BatchResult {
-  const { paths } = batch;
+  const { paths, claim } = batch;
+  if (claim !== undefined && !takes(claim, again)) return { done: 0, failed: [], looks: new Float64Array(0) };
   const looks = new Float64Array(batch.look ? paths.length * LOOK_NUMBERS : 0);
   const failed: FailedCall[] = [];
   let done = 0;
@@ -69,7 +87,7 @@ export function runBatch(batch: CallBatch, isStopped: () => boolean, again = fal
     try {
       if (again) callAgain(batch, done);
       else call(batch, done);
-      if (batch.look) noteLook(looks, done, fileCalls.look(paths[done]));
+      if (batch.look) noteLook(looks, done, fileCalls.look(pathOf(batch, done)));
     } catch (error) {
       failed.push(failedCall(done, error));
       if (batch.goesOn) continue;
@@ -81,9 +99,9 @@ export function runBatch(batch: CallBatch, isStopped: () => boolean, again = fal
 }
 
 function call(batch: CallBatch, index: number): void {
-  const path = batch.paths[index];
+  const path = pathOf(batch, index);
   if (batch.call === "makeDirectory") fileCalls.makeDirectory(path);
-  else if (batch.call === "linkFile") fileCalls.linkFile(batch.from![index], path);
+  else if (batch.call === "linkFile") fileCalls.linkFile(fromOf(batch, index), path);
   else if (batch.call === "removeFile") fileCalls.removeFile(path);
   else {
     const { content = NO_BYTES, ends = [], modes, durable = false } = batch;
@@ -93,6 +111,20 @@ function call(batch: CallBatch, index: number): void {
   }
 }
 
+function pathOf({ base, paths }: CallBatch, index: number): string {
+  return base === undefined ? paths[index] : `${base}/${paths[index]}`;
+}
+
+function fromOf({ from, fromBase, paths }: CallBatch, index: number): string {
+  return fromBase === undefined ? from![index] : `${fromBase}/${paths[index]}`;
+}
+
+/** Takes a batch for the hand, unless somebody else has it. */
+function takes({ cells, index }: BatchClaim, again: boolean): boolean {
+  const before = Atomics.compareExchange(cells, index, CLAIM.nobody, CLAIM.hand);
+  return before === CLAIM.nobody || (again && before === CLAIM.hand);
+}
+
 function callAgain(batch: CallBatch, index: number): void {
   try {
     call(batch, index);
@@ -100,7 +132,7 @@ function callAgain(batch: CallBatch, index: number): void {
     if (errorCode(error) === "ENOENT" && batch.call === "removeFile") return;
     if (errorCode(error) !== "EEXIST") throw error;
     if (batch.call === "makeDirectory") return;
-    fileCalls.removeFile(batch.paths[index]);
+    fileCalls.removeFile(pathOf(batch, index));
     call(batch, index);
   }
 }

@@ -13,16 +13,18 @@ import { requireRead, requireSymlinks } from "./access.ts";
 import { verifyTree } from "./compare.ts";
 import { type Destination, resolveDestination, statOf } from "./destination.ts";
 import type { DirectoryOffer, OfferSource } from "./directory_offer.ts";
+import { FetchAhead } from "./fetch_ahead.ts";
 import type { FetchDirOptions, FetchDirStats } from "./fetch_options.ts";
 import { FetchMemory, fetchOptionsText } from "./fetch_memory.ts";
 import { openUnlessHere, UnchangedTarget } from "./fetch_target.ts";
 import { FetchWork } from "./fetch_work.ts";
 import { checkFreeSpace } from "./free_space.ts";
 import { INSTALL_CALLS, type InstallCalls, installTree } from "./install.ts";
+import type { KnownTree } from "./known_tree.ts";
 import { type LocalTree, type LocalTreeOptions, readLocalTree } from "./local_tree.ts";
 import { WorkPacer } from "./pacer.ts";
 import { openRoot } from "./scan.ts";
-import { keepSame, recover, releaseLeftovers, Staging } from "./staging.ts";
+import { recover, releaseLeftovers } from "./staging.ts";
 import { TreeCache } from "./tree_cache.ts";
 import { TreeHand } from "./tree_hand.ts";
 
@@ -84,13 +86,17 @@ export async function fetchDir(
   return await fetchDirWith(source, from, dest, options, INSTALL_CALLS);
 }
 
-/** As {@linkcode fetchDir}, with the calls that change the destination given by the caller. */
+/**
+ * As {@linkcode fetchDir}, with the calls that change the destination given by the caller, and the number of entries from
+ * which an old tree is mirrored.
+ */
 export async function fetchDirWith(
   source: ChunkSource,
   from: BlobRef | DirectoryOffer | OfferSource,
   dest: string,
   options: FetchDirOptions,
   calls: InstallCalls,
+  mirrorFrom?: number,
 ): Promise<FetchDirStats> {
   const pacer = new WorkPacer(options.signal);
   const destination = await resolveDestination(ACTION, dest);
@@ -118,7 +124,16 @@ export async function fetchDirWith(
     : undefined;
   here?.catch(() => {});
   const optionsText = fetchOptionsText(options);
-  const opening = openUnlessHere(source, from, { ...options, signal, live: isFresh, here, optionsText });
+  const ahead = new FetchAhead(destination, leftovers, { calls, signal, optionsText, mirrorFrom });
+  const onOther = (tree: KnownTree) => ahead.begin(tree);
+  const opening = openUnlessHere(source, from, {
+    ...options,
+    signal,
+    live: isFresh,
+    here,
+    optionsText,
+    onOther,
+  });
   // Then nobody needs to know any more what is on this machine.
   opening.catch((reason) => stop.abort(reason));
   let served = false;
@@ -135,7 +150,7 @@ export async function fetchDirWith(
     if (old === undefined && target.entries.length >= HAND_FROM) hand = TreeHand.start();
     const plan = await target.check(options, pacer);
     const key = await target.key(plan);
-    await keepSame(leftovers, key);
+    await ahead.keepSame(key);
     const stats = {
       files: plan.files.length,
       dirs: plan.dirs.length,
@@ -153,7 +168,7 @@ export async function fetchDirWith(
     }
     if (plan.links.length > 0) requireSymlinks(ACTION, plan.links.length);
     checkFreeSpace(ACTION, destination, plan.bytes);
-    const staging = await Staging.create(destination, key);
+    const staging = await ahead.takeStaging(key);
     let installed = false;
     let installedAt: number;
     let result: FetchDirStats;
@@ -161,8 +176,23 @@ export async function fetchDirWith(
       // Known only now that there is a folder to try it in.
       if (staging.facts.foldsNames) await target.check({ ...options, foldNames: true }, pacer);
       const trees = old === undefined ? reuse : [old.root, ...reuse];
+      const mirror = verdict && await ahead.mirrorFor(plan, verdict, pacer);
+      // What was begun beforehand makes it, when nothing came of that.
+      if (mirror === undefined) hand ??= ahead.hand;
       const late = target.follow(plan);
-      const work = new FetchWork(source, plan, staging, options, pacer, calls, late, verdict, memory, hand);
+      const helpers = { hand, mirror };
+      const work = new FetchWork(
+        source,
+        plan,
+        staging,
+        options,
+        pacer,
+        calls,
+        late,
+        verdict,
+        memory,
+        helpers,
+      );
       const counts = await work.run(leftovers, old, trees).finally(() => served = true);
       const settled = await target.settled();
       options.signal?.throwIfAborted();
@@ -177,6 +207,7 @@ export async function fetchDirWith(
       installed = true;
       result = { ...stats, ...counts, ...settled, installed, ...(leftBehind && { leftBehind }) };
     } finally {
+      await ahead.stop();
       await staging.remove(installed);
     }
     memory?.install(plan, staging.facts, old, installedAt, result);
@@ -185,6 +216,7 @@ export async function fetchDirWith(
     await hand?.close();
     stop.abort();
     opening.then((target) => target.close(), () => {});
+    await ahead.close();
     await releaseLeftovers(leftovers, served);
   }
 }

@@ -6,12 +6,11 @@
 
 import { lstatSync } from "../runtime/files.ts";
 import { hostPlatform } from "../runtime/host.ts";
-import type { Look } from "../runtime/look.ts";
 import { type BlobRef, CHUNK_SIZE, encodeBlobRef } from "../wire/blob_ref.ts";
 import { equalBytes, toHex } from "../wire/bytes.ts";
 import type { Destination } from "./destination.ts";
 import type { FetchDirOptions } from "./fetch_options.ts";
-import { FileLooks } from "./file_looks.ts";
+import { type FileFacts, FileLooks } from "./file_looks.ts";
 import type { FileSystemFacts } from "./staging.ts";
 import type { KnownTree } from "./known_tree.ts";
 import type { LocalTree } from "./local_tree.ts";
@@ -67,7 +66,7 @@ export class FetchMemory {
   }
 
   /** Notes how a file of the new tree looks, now that it is complete. @param isLinked whether it is one of the old tree. */
-  note(file: number, look: Look, isLinked: boolean): void {
+  note(file: number, look: FileFacts, isLinked: boolean): void {
     this.#looks.set(file, look, isLinked);
   }
 

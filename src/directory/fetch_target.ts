@@ -54,6 +54,8 @@ export interface OpenTargetOptions extends ReadManifestOptions {
 export interface HereOptions {
   /** The options of the fetch, as text. */
   readonly optionsText: string;
+  /** Is told of the tree at the destination when it is not what is to be fetched. */
+  readonly onOther?: (tree: KnownTree) => void;
 }
 
 /** Finds out what is to be fetched. Offers are closed by whoever has the target, or here when there is none. */
@@ -77,7 +79,11 @@ export async function openUnlessHere(
   return await openOrFind(source, from, options, async (ref) => {
     const tree = await options.here;
     const address = tree?.madeFrom(ref, options.optionsText);
-    return address && new UnchangedTarget({ ref, manifestBytes: address.manifestBytes }, tree!);
+    if (address !== undefined) {
+      return new UnchangedTarget({ ref, manifestBytes: address.manifestBytes }, tree!);
+    }
+    if (tree !== undefined) options.onOther?.(tree);
+    return undefined;
   });
 }
 

@@ -22,8 +22,17 @@ import { StagedDirs } from "./staged_dirs.ts";
 import type { Leftover, Staging } from "./staging.ts";
 import { TreeBuilder } from "./tree_builder.ts";
 import type { TreeHand } from "./tree_hand.ts";
+import type { TreeMirror } from "./tree_mirror.ts";
 
 const ACTION = "Fetch directory";
+
+/** What makes the tree besides this thread. */
+export interface FetchHelpers {
+  /** Makes directories and files meanwhile; closed in the end. */
+  readonly hand?: TreeHand;
+  /** What of the tree at the destination is in the staging folder already; then no hand makes any. */
+  readonly mirror?: TreeMirror;
+}
 
 /** Everything between an empty staging folder and a finished tree in it. */
 export class FetchWork {
@@ -34,7 +43,7 @@ export class FetchWork {
    * @param late tells which hashes of the plan are known, unless all are.
    * @param verdict on the tree at the destination, if there is one.
    * @param memory is told how the files look that are made.
-   * @param hand makes files meanwhile; closed in the end.
+   * @param helpers of the making.
    */
   constructor(
     readonly source: ChunkSource,
@@ -46,18 +55,18 @@ export class FetchWork {
     readonly late: KnownChunks | undefined,
     readonly verdict: TreeVerdict | undefined,
     readonly memory: FetchMemory | undefined,
-    readonly hand: TreeHand | undefined,
+    readonly helpers: FetchHelpers,
   ) {
     this.#progress = { files: 0, bytes: 0, totalFiles: plan.files.length, totalBytes: plan.bytes };
     // Where files are linked rather than made, putting the tree together is all that it would cost.
     const made = plan.files.length - (verdict?.same.length ?? 0);
-    const isFlat = permissions.resolvesPaths() && made > plan.dirs.length;
+    const isFlat = helpers.mirror === undefined && permissions.resolvesPaths() && made > plan.dirs.length;
     const dirs = new StagedDirs(plan, staging.path, isFlat);
     memory?.expect(plan.files.length);
     this.#builder = new TreeBuilder(plan, dirs, staging.facts, {
       durable: options.durable ?? false,
       pacer,
-      hand,
+      hand: helpers.hand,
       link: (from, to) => calls.link(from, to),
       onBytes: (bytes) => {
         this.#progress.bytes += bytes;
@@ -78,10 +87,12 @@ export class FetchWork {
     trees: readonly string[],
   ): Promise<Pick<FetchDirStats, "fetchedBytes" | "reusedBytes" | "resumed">> {
     try {
-      await this.#builder.makeSkeleton();
+      await this.#builder.makeSkeleton(this.helpers.mirror);
       if (old !== undefined || leftovers.length + trees.length > 0) await this.#builder.settle();
       const reuse = await LocalReuse.create(this.plan, this.#builder, this.pacer);
-      if (old !== undefined && this.verdict !== undefined) await reuse.linkFrom(old, this.verdict);
+      if (old !== undefined && this.verdict !== undefined) {
+        await reuse.linkFrom(old, this.verdict, this.helpers.mirror);
+      }
       const linkedBytes = reuse.reusedBytes;
       for (const { path } of leftovers) await reuse.adoptFrom(path);
       for (const { path } of leftovers) await reuse.copyFrom(await readLocalTree(ACTION, path, this.pacer));
@@ -104,14 +115,14 @@ export class FetchWork {
       return { fetchedBytes: fetch.fetchedBytes, reusedBytes: reuse.reusedBytes, resumed };
     } finally {
       this.#builder.close();
-      await this.hand?.close();
+      await this.helpers.hand?.close();
     }
   }
 
   /** Ends the work: the caller's, and that something could not be made. */
   get #signal(): AbortSignal | undefined {
     const { signal } = this.options;
-    if (this.hand === undefined) return signal;
+    if (this.helpers.hand === undefined) return signal;
     const { failure } = this.#builder;
     return signal === undefined ? failure : AbortSignal.any([signal, failure]);
   }

@@ -15,6 +15,9 @@ const MADE = 1;
 const LINKED = 2;
 const MODE_BITS = 0o7777;
 
+/** What is noted of how a file looks. */
+export type FileFacts = Pick<Look, "size" | "mtimeMs" | "ino" | "dev" | "mode">;
+
 /** The files of one tree. */
 export class FileLooks {
   readonly #numbers: Float64Array;
@@ -43,7 +46,7 @@ export class FileLooks {
   }
 
   /** Notes how a file looks. @param isLinked whether it is one of the old tree. */
-  set(file: number, { size, mtimeMs, ino, dev, mode }: Look, isLinked: boolean): void {
+  set(file: number, { size, mtimeMs, ino, dev, mode }: FileFacts, isLinked: boolean): void {
     if (this.#origins[file] === 0) this.#missing--;
     this.#origins[file] = isLinked ? LINKED : MADE;
     const at = file * LOOK_NUMBERS;

@@ -17,6 +17,7 @@ import type { ManifestPlan, PlannedFile } from "./plan.ts";
 import { leftPlaces } from "./staged_dirs.ts";
 import { HASH_LENGTH } from "./tree_hashes.ts";
 import { SMALL_FILE, type TreeBuilder } from "./tree_builder.ts";
+import type { TreeMirror } from "./tree_mirror.ts";
 import type { WalkRecord } from "./walk.ts";
 
 /** Fills a tree from local ones. */
@@ -46,8 +47,10 @@ export class LocalReuse {
   /**
    * Links what is as the plan wants it from the old tree at the destination: no other tree may share files with the
    * new one. What cannot be linked is left to {@linkcode LocalReuse.copyFrom}.
+   *
+   * @param mirror what of it is linked already.
    */
-  async linkFrom(tree: LocalTree, { same, useless }: TreeVerdict): Promise<void> {
+  async linkFrom(tree: LocalTree, { same, useless }: TreeVerdict, mirror?: TreeMirror): Promise<void> {
     const { chunks, files } = this.#plan;
     for (const record of useless) this.#spent.add(record);
     /** Chunks that are linked, by head, and one that is there. */
@@ -55,7 +58,12 @@ export class LocalReuse {
     for (const index of same) {
       const { path, firstChunk, chunkCount } = files[index];
       const record = tree.records.get(path)!;
-      if (this.#builder.isMade(index) || !this.#builder.link(index, `${tree.root}/${path}`, record)) continue;
+      if (this.#builder.isMade(index)) continue;
+      const look = mirror?.lookOf(path);
+      const isLinked = look === undefined
+        ? this.#builder.link(index, `${tree.root}/${path}`, record)
+        : this.#builder.takeLink(index, look);
+      if (!isLinked) continue;
       this.#spent.add(record);
       for (let chunk = firstChunk; chunk < firstChunk + chunkCount; chunk++) {
         const head = chunks.isHead(chunk) ? chunk : chunks.find(chunks.hashOf(chunk))!;

@@ -50,10 +50,14 @@ export class StagedDirs {
     }
   }
 
-  /** Makes the directories, but for those that hold no file and are made with {@linkcode StagedDirs.nest}. */
-  async make(pacer: WorkPacer, onError: OnError): Promise<void> {
+  /**
+   * Makes the directories, but for those that hold no file and are made with {@linkcode StagedDirs.nest}.
+   *
+   * @param has tells which are there already: where they are not made beside each other. @default none
+   */
+  async make(pacer: WorkPacer, onError: OnError, has?: (path: string) => boolean): Promise<void> {
     for (const [path, place] of this.places()) {
-      attempt(() => mkdirSync(place), path, onError);
+      if (!has?.(path)) attempt(() => mkdirSync(place), path, onError);
       if (pacer.due) await pacer.pause();
     }
   }

@@ -70,8 +70,8 @@ export class Staging {
     this.facts = probe(path, this.tree);
   }
 
-  /** Makes the folder, for the fetch of the directory with this key, and the destination's parents. */
-  static async create(dest: Destination, key: string): Promise<Staging> {
+  /** Makes the folder and the destination's parents. Without a key, what a killed fetch leaves is nobody's. */
+  static async create(dest: Destination): Promise<Staging> {
     const createdParent = makeParents(dest.parent);
     let path = "";
     try {
@@ -81,7 +81,6 @@ export class Staging {
         const lock = claim(path);
         if (lock === undefined) continue;
         try {
-          writeFileSync(`${path}/key`, key + "\n", { flag: "wx" });
           return new Staging(path, backupPath(dest, id), lock, createdParent, dest.parent);
         } catch (error) {
           await removeTree(path).finally(() => release(lock));
@@ -94,6 +93,25 @@ export class Staging {
     }
     removeParents(dest.parent, createdParent);
     throw new FileSystemError(`Create staging folder "${path}": no name could be kept`, path);
+  }
+
+  /** Says by its key which directory is made in the folder. */
+  setKey(key: string): void {
+    try {
+      writeFileSync(`${this.path}/key`, key + "\n", { flag: "wx" });
+    } catch (error) {
+      throw fileError(error, "Create staging folder", this.path, this.parent);
+    }
+  }
+
+  /** Empties the folder in which the tree is made. */
+  async clear(): Promise<void> {
+    try {
+      await removeTree(this.tree);
+      mkdirSync(this.tree);
+    } catch (error) {
+      throw fileError(error, "Clear staging folder", this.path, this.parent);
+    }
   }
 
   /** Removes the folder with all in it. After a failure also the parents that were made for it. */

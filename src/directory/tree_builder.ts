@@ -24,6 +24,7 @@ import {
 import { hostPlatform } from "../runtime/host.ts";
 import type { Look } from "../runtime/look.ts";
 import { syncDirectory } from "./install.ts";
+import type { FileFacts } from "./file_looks.ts";
 import type { SeenFile } from "./file_reader.ts";
 import { HandedFiles } from "./handed_files.ts";
 import type { WorkPacer } from "./pacer.ts";
@@ -32,6 +33,7 @@ import type { ManifestPlan } from "./plan.ts";
 import type { StagedDirs } from "./staged_dirs.ts";
 import type { FileSystemFacts } from "./staging.ts";
 import type { TreeHand } from "./tree_hand.ts";
+import { isOwnLink, type TreeMirror } from "./tree_mirror.ts";
 
 /** Files up to this size are held in memory until they are verified, then made in one go. 256 KiB. */
 export const SMALL_FILE: number = 256 * 1024;
@@ -58,7 +60,7 @@ export interface TreeBuilderOptions {
   /** Is told when a file is complete. */
   readonly onFile: () => void;
   /** Is told how a complete file looks; its mode and its ctime may yet change. @default nobody looks */
-  readonly onLook?: (file: number, look: Look, isLinked: boolean) => void;
+  readonly onLook?: (file: number, look: FileFacts, isLinked: boolean) => void;
   /** Makes directories and small files meanwhile. @default this thread makes them */
   readonly hand?: TreeHand;
 }
@@ -83,7 +85,7 @@ export class TreeBuilder {
   /** Larger files by number, the one used last at the end. */
   readonly #open = new Map<number, number>();
   /** How the file looks that is being linked. */
-  #linkedAs: Look | undefined;
+  #linkedAs: FileFacts | undefined;
   #missingChunks: number;
   /** What the hand makes. */
   readonly #handed: HandedFiles | undefined;
@@ -146,11 +148,14 @@ export class TreeBuilder {
   /**
    * Makes all directories and all empty files: what can be made without asking anybody. With a hand they are there only
    * after {@linkcode TreeBuilder.hasDirs}.
+   *
+   * @param mirror what of the tree is there already; then there is no hand.
    */
-  async makeSkeleton(): Promise<void> {
+  async makeSkeleton(mirror?: TreeMirror): Promise<void> {
     const { pacer } = this.#options;
+    const has = (path: string) => mirror?.hasDir(path) === true;
     if (this.#handed !== undefined) this.#handed.makeDirs(this.#dirs.places());
-    else await this.#dirs.make(pacer, (error, path) => this.#error(error, path));
+    else await this.#dirs.make(pacer, (error, path) => this.#error(error, path), has);
     for (const [index, file] of this.#plan.files.entries()) {
       if (file.chunkCount > 0) continue;
       if (!this.#handOver(index, NO_BYTES)) {
@@ -224,9 +229,10 @@ export class TreeBuilder {
    * planned one, or is somebody else's.
    */
   link(file: number, from: string, seen: SeenFile): boolean {
-    const { path, firstChunk, chunkCount } = this.#plan.files[file];
     if (!this.#canLink) return false;
+    const { path } = this.#plan.files[file];
     const to = this.pathOf(path);
+    let look: Look;
     try {
       this.#options.link(from, to);
     } catch (error) {
@@ -236,28 +242,38 @@ export class TreeBuilder {
     }
     try {
       // Only now, of the name that was made: whatever took the place of `from` meanwhile is found out.
-      const look = lookAt(to);
-      if (!this.#isAsPlanned(file, look, seen)) {
+      look = lookAt(to);
+      if (!isOwnLink(look, seen, this.#facts.uid)) {
         unlinkSync(to);
         return false;
       }
-      if (this.#options.durable) syncFile(to);
-      this.#linkedAs = look;
     } catch (error) {
       throw this.#error(error, path);
     }
+    return this.takeLink(file, look);
+  }
+
+  /**
+   * Takes a link at a file's place to a file of its content, which looked like `look` when it was made and has no other
+   * name. False, and it is gone, when it has not the planned mode.
+   */
+  takeLink(file: number, look: FileFacts): boolean {
+    const { path, firstChunk, chunkCount, mode = DEFAULT_FILE_MODE & ~this.#facts.umask } =
+      this.#plan.files[file];
+    try {
+      if (this.#hasModes && (look.mode & MODE_BITS) !== mode) {
+        unlinkSync(this.pathOf(path));
+        return false;
+      }
+      if (this.#options.durable) syncFile(this.pathOf(path));
+    } catch (error) {
+      throw this.#error(error, path);
+    }
+    this.#linkedAs = look;
     this.#made[file] = 1;
     for (let chunk = firstChunk; chunk < firstChunk + chunkCount; chunk++) this.finishChunk(chunk);
     this.#linkedAs = undefined;
     return true;
-  }
-
-  /** Whether a file with two names, of which one is to go, will do for a planned file. */
-  #isAsPlanned(file: number, look: Look, seen: SeenFile): boolean {
-    const { mode = DEFAULT_FILE_MODE & ~this.#facts.umask } = this.#plan.files[file];
-    const hasMode = !this.#hasModes || (look.mode & MODE_BITS) === mode;
-    return look.kind === "file" && look.nlink === 2 && hasMode && look.uid === this.#facts.uid &&
-      look.ino === seen.ino && look.size === seen.size && look.mtimeMs === seen.mtimeMs;
   }
 
   /** Takes over a larger file of the planned size by renaming it into the tree. Which chunks are right is not known yet. */
@@ -346,7 +362,7 @@ export class TreeBuilder {
   }
 
   /** @param look how it looks, where that is known. */
-  #completed(index: number, look: Look | undefined = this.#linkedAs): void {
+  #completed(index: number, look: FileFacts | undefined = this.#linkedAs): void {
     const { onLook } = this.#options;
     if (onLook !== undefined) {
       const { path } = this.#plan.files[index];

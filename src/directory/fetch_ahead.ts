@@ -1,0 +1,136 @@
+/**
+ * What a fetch does beforehand, as soon as it is known that the destination is not what is fetched: the staging folder,
+ * and in it what the old tree and the new one are likely to share.
+ *
+ * @module
+ */
+
+import { yieldToEventLoop } from "../runtime/host.ts";
+import type { TreeVerdict } from "./compare.ts";
+import type { Destination } from "./destination.ts";
+import { INSTALL_CALLS, type InstallCalls } from "./install.ts";
+import type { KnownTree } from "./known_tree.ts";
+import { WorkPacer } from "./pacer.ts";
+import type { ManifestPlan } from "./plan.ts";
+import { keepSame, type Leftover, Staging } from "./staging.ts";
+import { TreeHand } from "./tree_hand.ts";
+import { TreeMirror } from "./tree_mirror.ts";
+
+/** Files from which it is worth a thread, which takes some 25 ms to start: it links as many in that time. */
+const MIRRORED_FILES = 2048;
+/** The key of no directory. */
+const NO_KEY = "";
+
+/** What {@linkcode FetchAhead} needs. */
+export interface FetchAheadOptions {
+  /** The calls that touch the old tree. */
+  readonly calls: InstallCalls;
+  /** Ends the work. */
+  readonly signal: AbortSignal;
+  /** The options of the fetch, as text. */
+  readonly optionsText: string;
+  /** Number of entries from which a tree is mirrored. @default 2048 */
+  readonly mirrorFrom?: number;
+}
+
+/** The staging folder of one fetch, before and while it is made use of. */
+export class FetchAhead {
+  readonly #destination: Destination;
+  readonly #leftovers: Leftover[];
+  readonly #options: FetchAheadOptions;
+  #beginning: Promise<void> | undefined;
+  #staging: Staging | undefined;
+  #isTaken = false;
+  #hand: TreeHand | undefined;
+  #mirror: TreeMirror | undefined;
+
+  /** @param leftovers of earlier fetches; those that are of nothing are removed from it. */
+  constructor(destination: Destination, leftovers: Leftover[], options: FetchAheadOptions) {
+    this.#destination = destination;
+    this.#leftovers = leftovers;
+    this.#options = options;
+  }
+
+  /** Begins to mirror the old tree, which something else is to take the place of, if it is worth that. */
+  begin(old: KnownTree): void {
+    // One that no fetch made may be what is fetched, although nothing says so.
+    if (old.memory.fetched?.options !== this.#options.optionsText) return;
+    if (old.table.length < (this.#options.mirrorFrom ?? MIRRORED_FILES)) return;
+    // Whatever is wrong is so, too, when it is done again.
+    this.#beginning = this.#begin(old).catch(() => {});
+  }
+
+  /** The staging folder, of what has this key. To be removed by whoever takes it, after {@linkcode FetchAhead.stop}. */
+  async takeStaging(key: string): Promise<Staging> {
+    await this.#beginning;
+    const staging = this.#staging ?? await Staging.create(this.#destination);
+    this.#staging = staging;
+    staging.setKey(key);
+    this.#isTaken = true;
+    return staging;
+  }
+
+  /** Removes the leftovers of other directories. */
+  async keepSame(key: string): Promise<void> {
+    await this.#beginning;
+    await keepSame(this.#leftovers, key);
+  }
+
+  /** What of the old tree is in the staging folder, nothing but what the plan has; `undefined` when nothing is. */
+  async mirrorFor(
+    plan: ManifestPlan,
+    { same }: TreeVerdict,
+    pacer: WorkPacer,
+  ): Promise<TreeMirror | undefined> {
+    const mirror = this.#mirror;
+    if (mirror === undefined) return undefined;
+    // Where files are made rather than linked, they are sooner made in another layout (`StagedDirs`).
+    const isWorth = same.length * 3 >= plan.files.length * 2 && same.length * 2 >= mirror.size;
+    if (isWorth && await mirror.finish(pacer)) {
+      await mirror.settle(plan, same, pacer);
+      return mirror;
+    }
+    await mirror.stop();
+    await this.#staging!.clear();
+    return undefined;
+  }
+
+  /** A thread that is up, if one was started. */
+  get hand(): TreeHand | undefined {
+    return this.#hand;
+  }
+
+  /** Does nothing more beforehand. Resolves when nobody touches the staging folder any more. */
+  async stop(): Promise<void> {
+    await this.#beginning;
+    await this.#mirror?.stop();
+    await this.#hand?.close();
+    this.#hand = undefined;
+  }
+
+  /** Leaves nothing, unless the staging folder was taken. */
+  async close(): Promise<void> {
+    await this.stop();
+    if (!this.#isTaken) await this.#staging?.remove(false);
+  }
+
+  async #begin(old: KnownTree): Promise<void> {
+    const { calls, signal } = this.#options;
+    // They may hold names of the old files, which are linked only when they have no other.
+    if (this.#leftovers.some(({ key }) => key !== undefined)) return;
+    const isSystem = calls === INSTALL_CALLS;
+    this.#hand = isSystem ? TreeHand.start() : undefined;
+    if (isSystem && this.#hand === undefined) return;
+    // The manifest is asked for meanwhile.
+    await yieldToEventLoop();
+    await keepSame(this.#leftovers, NO_KEY);
+    if (signal.aborted) return;
+    this.#staging = await Staging.create(this.#destination);
+    const { facts, tree } = this.#staging;
+    if (facts.foldsNames) return;
+    const { path: from } = this.#destination;
+    const options = { from, to: tree, uid: facts.uid, link: calls.link, hand: this.#hand };
+    this.#mirror = new TreeMirror(old, options);
+    this.#mirror.begin(new WorkPacer(signal));
+  }
+}

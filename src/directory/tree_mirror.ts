@@ -1,0 +1,254 @@
+/**
+ * The old tree, made anew in a staging folder before it is known what of it belongs in the new one: its directories,
+ * and its files by links. While the manifest is fetched and checked a helping thread does it; then both threads do what
+ * is left, and what does not belong there is taken out (`content.md` 4).
+ *
+ * @module
+ */
+
+import { lookAt } from "#look";
+import { errorCode, fileError } from "../runtime/file_errors.ts";
+import { mkdirSync, rmdirSync, unlinkSync } from "../runtime/files.ts";
+import type { Look } from "../runtime/look.ts";
+import { type BatchResult, CLAIM, lookOf } from "./call_batch.ts";
+import type { FileFacts } from "./file_looks.ts";
+import type { SeenFile } from "./file_reader.ts";
+import type { KnownTree } from "./known_tree.ts";
+import type { WorkPacer } from "./pacer.ts";
+import type { ManifestPlan } from "./plan.ts";
+import type { TreeHand } from "./tree_hand.ts";
+import type { WalkRecord } from "./walk.ts";
+
+/** Links in a batch: some 2 ms of work. */
+const BATCH_FILES = 192;
+/** Links that may fail before it is given up: where a few do, such as to files of others, the rest is worth it. */
+const MAX_FAILED = 16;
+
+/** What {@linkcode TreeMirror} needs. */
+export interface MirrorOptions {
+  /** The old tree. */
+  readonly from: string;
+  /** An empty directory that nobody else uses. */
+  readonly to: string;
+  /** Whose files may be linked. */
+  readonly uid: number;
+  /** Makes `to` another name of the file `from`. */
+  readonly link: (from: string, to: string) => void;
+  /** The helping thread, which makes links its own way. */
+  readonly hand?: TreeHand;
+}
+
+/** Whether a file that was just given a second name is the one that was seen, has no other name and is `uid`'s. */
+export function isOwnLink(look: Look, seen: SeenFile, uid: number): boolean {
+  return look.kind === "file" && look.nlink === 2 && look.uid === uid && look.ino === seen.ino &&
+    look.size === seen.size && look.mtimeMs === seen.mtimeMs;
+}
+
+/** Directories and links that are made ahead. */
+export class TreeMirror {
+  readonly #options: MirrorOptions;
+  /** Paths of the old tree's directories, parents first. */
+  readonly #dirs: readonly string[];
+  /** Its files that it is known what they hold, but for empty ones, which are sooner made. */
+  readonly #files: readonly WalkRecord[];
+  /** By file: the mode of the link, or 0 where there is none. */
+  readonly #modes: Uint32Array;
+  /** By batch: who does it or did it. */
+  readonly #claims: Int32Array;
+  #failed = 0;
+  #isBroken = false;
+  #making: Promise<void> | undefined;
+  #numbers: Map<string, number> | undefined;
+  /** Directories that belong in the new tree. */
+  readonly #kept = new Set<string>();
+
+  /** @param tree what is known of the old tree. */
+  constructor(tree: KnownTree, options: MirrorOptions) {
+    this.#options = options;
+    const dirs: string[] = [];
+    const files: WalkRecord[] = [];
+    for (const record of tree.table.records) {
+      if (record.kind === "dir") dirs.push(record.path);
+      else if (record.size > 0 && tree.find(record) !== undefined) files.push(record);
+    }
+    this.#dirs = dirs;
+    this.#files = files;
+    this.#modes = new Uint32Array(files.length);
+    this.#claims = new Int32Array(new SharedArrayBuffer(4 * Math.ceil(files.length / BATCH_FILES)));
+  }
+
+  /** Begins to make it: the directories here, the links in the helping thread. */
+  begin(pacer: WorkPacer): void {
+    this.#making = this.#make(pacer).catch(() => {
+      // Also where it was aborted, which the fetch finds out by itself.
+      this.#isBroken = true;
+    });
+  }
+
+  /** Makes what is left, on both threads. False when it could not be made. */
+  async finish(pacer: WorkPacer): Promise<boolean> {
+    await this.#making;
+    for (let batch = this.#claims.length - 1; batch >= 0 && !this.#isBroken; batch--) {
+      if (!this.#claim(batch)) continue;
+      this.#linkBatch(batch);
+      if (pacer.due) await pacer.pause();
+    }
+    await this.stop();
+    return !this.#isBroken;
+  }
+
+  /** Makes nothing more. Resolves when the helping thread is done with what it is at. */
+  async stop(): Promise<void> {
+    await this.#making;
+    for (let batch = 0; batch < this.#claims.length; batch++) this.#claim(batch);
+    await this.#options.hand?.idle();
+  }
+
+  /** Takes out all that the plan does not have. @param same files of the plan, by number, that the old tree has. */
+  async settle(plan: ManifestPlan, same: readonly number[], pacer: WorkPacer): Promise<void> {
+    const { to } = this.#options;
+    const wanted = new Uint8Array(this.#files.length);
+    for (const index of same) {
+      const file = this.#find(plan.files[index].path);
+      if (file !== undefined) wanted[file] = 1;
+    }
+    for (const [file, { path }] of this.#files.entries()) {
+      if (wanted[file] === 1 || this.#modes[file] === 0) continue;
+      attempt(() => unlinkSync(`${to}/${path}`), `${to}/${path}`);
+      this.#modes[file] = 0;
+      if (pacer.due) await pacer.pause();
+    }
+    const dirs = new Set(plan.dirs.map(({ path }) => path));
+    for (const path of this.#dirs.toReversed()) {
+      if (dirs.has(path)) this.#kept.add(path);
+      else attempt(() => rmdirSync(`${to}/${path}`), `${to}/${path}`);
+      if (pacer.due) await pacer.pause();
+    }
+  }
+
+  /** Whether there is a directory at `path`. */
+  hasDir(path: string): boolean {
+    return this.#kept.has(path);
+  }
+
+  /** How many files it is to hold. */
+  get size(): number {
+    return this.#files.length;
+  }
+
+  /** How the link at `path` looks; `undefined` when there is none. */
+  lookOf(path: string): FileFacts | undefined {
+    const file = this.#find(path);
+    if (file === undefined || this.#modes[file] === 0) return undefined;
+    // All else is as it was listed: only such links are left.
+    const { size, mtimeMs, ino, dev } = this.#files[file];
+    return { size, mtimeMs, ino, dev, mode: this.#modes[file] };
+  }
+
+  async #make(pacer: WorkPacer): Promise<void> {
+    const { to, hand } = this.#options;
+    let made = 0;
+    // The helping thread takes some time to begin.
+    for (; made < this.#dirs.length && hand?.isUp !== true; made++) {
+      mkdirSync(`${to}/${this.#dirs[made]}`);
+      if (pacer.due) await pacer.pause();
+    }
+    if (hand === undefined) return;
+    const dirs = made < this.#dirs.length ? this.#giveDirs(hand, made) : undefined;
+    this.#giveFiles(hand);
+    await dirs;
+  }
+
+  #giveDirs(hand: TreeHand, first: number): Promise<void> {
+    const { to: base } = this.#options;
+    return new Promise((resolve) => {
+      hand.do({ call: "makeDirectory", paths: this.#dirs.slice(first), base }, ({ failed }) => {
+        if (failed.length > 0) this.#isBroken = true;
+        resolve();
+      });
+    });
+  }
+
+  #giveFiles(hand: TreeHand): void {
+    const { from: fromBase, to: base } = this.#options;
+    for (let batch = 0; batch < this.#claims.length; batch++) {
+      const first = batch * BATCH_FILES;
+      const paths = this.#files.slice(first, first + BATCH_FILES).map(({ path }) => path);
+      const claim = { cells: this.#claims, index: batch };
+      hand.do(
+        { call: "linkFile", paths, base, fromBase, look: true, goesOn: true, claim },
+        (result) => this.#note(first, result),
+      );
+    }
+  }
+
+  #note(first: number, result: BatchResult): void {
+    const failed = new Set(result.failed.map(({ index }) => index));
+    for (const { index, code } of result.failed) {
+      this.#countFailure(code);
+      this.#unmake(first + index);
+    }
+    for (let i = 0; i < result.done; i++) {
+      if (!failed.has(i)) this.#check(first + i, lookOf(result, i));
+    }
+  }
+
+  #linkBatch(batch: number): void {
+    const { from, to, link } = this.#options;
+    const end = Math.min((batch + 1) * BATCH_FILES, this.#files.length);
+    for (let file = batch * BATCH_FILES; file < end && !this.#isBroken; file++) {
+      const { path } = this.#files[file];
+      try {
+        link(`${from}/${path}`, `${to}/${path}`);
+      } catch (error) {
+        this.#countFailure(errorCode(error));
+        continue;
+      }
+      this.#check(file, undefined);
+    }
+  }
+
+  /** Keeps a link that was made, unless it is of something else than was listed. */
+  #check(file: number, look: Look | undefined): void {
+    const record = this.#files[file];
+    const path = `${this.#options.to}/${record.path}`;
+    try {
+      const found = look ?? lookAt(path);
+      if (isOwnLink(found, record, this.#options.uid)) this.#modes[file] = found.mode;
+      else unlinkSync(path);
+    } catch {
+      this.#isBroken = true;
+    }
+  }
+
+  /** Takes a link away that may have been made. */
+  #unmake(file: number): void {
+    try {
+      unlinkSync(`${this.#options.to}/${this.#files[file].path}`);
+    } catch (error) {
+      if (errorCode(error) !== "ENOENT") this.#isBroken = true;
+    }
+  }
+
+  #countFailure(code: string | undefined): void {
+    // Another file system is another one for all files.
+    if (++this.#failed > MAX_FAILED || code === "EXDEV") this.#isBroken = true;
+  }
+
+  #claim(batch: number): boolean {
+    return Atomics.compareExchange(this.#claims, batch, CLAIM.nobody, CLAIM.other) === CLAIM.nobody;
+  }
+
+  #find(path: string): number | undefined {
+    this.#numbers ??= new Map(this.#files.map(({ path }, file) => [path, file]));
+    return this.#numbers.get(path);
+  }
+}
+
+function attempt(work: () => void, path: string): void {
+  try {
+    work();
+  } catch (error) {
+    throw fileError(error, "Fetch directory", path);
+  }
+}
