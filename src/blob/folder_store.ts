@@ -98,6 +98,14 @@ export class FolderBlobStore extends SyncBlobStore {
     this.#index.add(path, identity, chunks, isKept ? this.#recent?.add(bytes) : undefined);
   }
 
+  /**
+   * Waits for those who ask for the files added last while hardly any more of their bytes could be kept: so that they are
+   * not opened again. See `RecentBytes.waitForRoom`.
+   */
+  waitForRoom(limit: number, signal?: AbortSignal): Promise<boolean> | undefined {
+    return this.#recent?.waitForRoom(limit, signal);
+  }
+
   /** Lets go of the bytes that were kept, and keeps no more. */
   forgetBytes(): void {
     this.#recent = undefined;

@@ -145,5 +145,6 @@ function sinkOf(feed: OfferFeed, store: FolderBlobStore): ScanSink {
     finished: (ref) => feed.finish(ref),
     known: (hashes, count) => feed.know(hashes.bytes, count),
     isFollowed: () => feed.isFollowed,
+    catchUp: (limit, signal) => store.waitForRoom(limit, signal),
   };
 }

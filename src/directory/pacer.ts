@@ -12,34 +12,57 @@ const SLICE_MS = 8;
 /** The same where others wait for what this thread sends: what it sends in one turn keeps them busy for longer. */
 const SHORT_SLICE_MS = 1.5;
 
+/** Those for whom work is done. */
+export interface WorkTakers {
+  /** Whether they wait for what this thread does between slices, which are shorter then. @default never */
+  readonly areWaiting?: () => boolean;
+  /**
+   * Lets those who wait catch up when the work is far ahead of them: for `limit` milliseconds at most, or until the signal
+   * aborts. Resolves to whether they did; `undefined` when there is no need. @default there is none
+   */
+  readonly catchUp?: (limit: number, signal?: AbortSignal) => Promise<boolean> | undefined;
+}
+
 /** Tells when to pause. Between files: `if (pacer.due) await pacer.pause()`. */
 export class WorkPacer {
   #since = performance.now();
   #signal: AbortSignal | undefined;
-  readonly #isWaitedFor: (() => boolean) | undefined;
+  readonly #takers: WorkTakers;
+  /** How long this thread may yet wait for them, milliseconds: no longer in all than it has worked. */
+  #patience = 0;
 
   /**
    * Throws the signal's reason when it is aborted already.
    *
-   * @param signal ends the work at the next pause. @param isWaitedFor tells whether others wait for what this thread does
-   * between slices, which are shorter then. @default never
+   * @param signal ends the work at the next pause. @param takers for whom the work is done.
    */
-  constructor(signal: AbortSignal | undefined, isWaitedFor?: () => boolean) {
+  constructor(signal: AbortSignal | undefined, takers: WorkTakers = {}) {
     signal?.throwIfAborted();
     this.#signal = signal;
-    this.#isWaitedFor = isWaitedFor;
+    this.#takers = takers;
   }
 
   /** Whether the slice is used up. */
   get due(): boolean {
     const elapsed = performance.now() - this.#since;
-    return elapsed >= SHORT_SLICE_MS && (elapsed >= SLICE_MS || this.#isWaitedFor?.() === true);
+    return elapsed >= SHORT_SLICE_MS && (elapsed >= SLICE_MS || this.#takers.areWaiting?.() === true);
   }
 
   /** Lets the event loop turn. Throws the signal's reason when it was aborted. */
   async pause(): Promise<void> {
+    this.#patience += performance.now() - this.#since;
     await yieldToEventLoop();
+    if (this.#patience > 0 && this.#takers.areWaiting?.() === true) await this.#letCatchUp();
     this.#signal?.throwIfAborted();
     this.#since = performance.now();
+  }
+
+  async #letCatchUp(): Promise<void> {
+    const since = performance.now();
+    const caughtUp = this.#takers.catchUp?.(this.#patience, this.#signal);
+    if (caughtUp === undefined) return;
+    // Whoever is too slow once is not waited for again.
+    if (await caughtUp) this.#patience -= performance.now() - since;
+    else this.#patience = -Infinity;
   }
 }

@@ -27,7 +27,7 @@ import { type FilePiece, FileReader } from "./file_reader.ts";
 import { type HashedTree, hashTree } from "./hash_tree.ts";
 import { HashedResult, otherEntry } from "./hashed_result.ts";
 import { DEFAULT_MAX_MANIFEST_BYTES, type ManifestLimits } from "./limits.ts";
-import { WorkPacer } from "./pacer.ts";
+import { WorkPacer, type WorkTakers } from "./pacer.ts";
 import { PathFilter, type PathPatterns } from "./path_filter.ts";
 import { RecordTable } from "./record_table.ts";
 import { TreeCache, type TreeName } from "./tree_cache.ts";
@@ -134,6 +134,8 @@ export interface ScanSink {
   readonly finished?: (ref: BlobRef) => void;
   /** Whether what is found is in demand already, and this thread has that to do, too. @default never */
   readonly isFollowed?: () => boolean;
+  /** Lets those whose demand it is catch up when the reading is far ahead of them. @default see `WorkTakers` */
+  readonly catchUp?: WorkTakers["catchUp"];
 }
 
 /**
@@ -171,7 +173,7 @@ export async function scanInto(
   options: ScanOptions,
   sink: ScanSink,
 ): Promise<ScanResult> {
-  const pacer = new WorkPacer(options.signal, sink.isFollowed);
+  const pacer = new WorkPacer(options.signal, { areWaiting: sink.isFollowed, catchUp: sink.catchUp });
   const filter = await PathFilter.create(options);
   const cache = sink.chunk === undefined ? TreeCache.open(options.cache) : undefined;
   const { include, exclude } = options;

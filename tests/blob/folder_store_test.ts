@@ -236,3 +236,26 @@ testInTempDir(
     assert.throws(() => store.readSync(hash, 0, 5_000), SourceChangedError);
   },
 );
+
+testInTempDir(
+  "folder store: there is room for the bytes of more files once those before were asked for",
+  async (path) => {
+    const size = 64 * 1024;
+    await using store = new FolderBlobStore(path, { recentBytes: 16 * size });
+    const hashes = Array.from({ length: 16 }, (_, i) => {
+      const bytes = patterned(size - i);
+      const { chunks } = chunkBytes(bytes, blake3);
+      const identity = { size: bytes.length, mtimeMs: 0, ctimeMs: 0, ino: i, dev: 0 };
+      store.addFile(`${i}`, identity, chunks, bytes);
+      return blake3.hash(bytes);
+    });
+    const ask = (i: number) => store.readSync(hashes[i], 0, size - i);
+    assert.equal(store.waitForRoom(60_000), undefined);
+    ask(0);
+    const wait = store.waitForRoom(60_000);
+    assert.ok(wait instanceof Promise);
+    for (let i = 1; i < 6; i++) ask(i);
+    assert.equal(await wait, true);
+    assert.equal(store.waitForRoom(60_000), undefined);
+  },
+);

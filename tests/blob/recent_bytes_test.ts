@@ -41,3 +41,57 @@ Deno.test("recent bytes: who asks as fast as they come finds all", () => {
     assert.deepEqual(recent.get(place, bytes.length), bytes);
   }
 });
+
+/** A full ring, and the places in it. */
+function fullRing(): { recent: RecentBytes; places: number[] } {
+  const recent = new RecentBytes(SIZE);
+  return { recent, places: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map(() => recent.add(new Uint8Array(10))!) };
+}
+
+Deno.test("recent bytes: nobody is waited for who has asked for nothing yet, or left room", {
+  permissions: {},
+}, () => {
+  const { recent, places } = fullRing();
+  assert.equal(recent.unread, 0);
+  assert.equal(recent.waitForRoom(1_000), undefined);
+  recent.get(places[0], 10);
+  assert.equal(recent.unread, 90);
+  assert.ok(recent.waitForRoom(1) instanceof Promise);
+  recent.get(places[1], 10);
+  assert.equal(recent.unread, 80);
+  assert.equal(recent.waitForRoom(1_000), undefined);
+});
+
+Deno.test(
+  "recent bytes: the wait for those who ask ends when there is room",
+  { permissions: {} },
+  async () => {
+    const { recent, places } = fullRing();
+    recent.get(places[0], 10);
+    let hasRoom: boolean | undefined;
+    const wait = recent.waitForRoom(60_000)!.then((value) => hasRoom = value);
+    for (const place of places.slice(1, 3)) recent.get(place, 10);
+    await Promise.resolve();
+    assert.equal(hasRoom, undefined);
+    for (const place of places.slice(3, 5)) recent.get(place, 10);
+    assert.equal(await wait, true);
+  },
+);
+
+Deno.test("recent bytes: nobody is waited for long", { permissions: {} }, async () => {
+  // Who asks for nothing more, and who asks on and on for what is there already.
+  for (const isAsking of [false, true]) {
+    const { recent, places } = fullRing();
+    recent.get(places[0], 10);
+    const asking = isAsking ? setInterval(() => recent.get(places[0], 10), 1) : undefined;
+    assert.equal(await recent.waitForRoom(60_000), false);
+    clearInterval(asking);
+  }
+  const { recent, places } = fullRing();
+  recent.get(places[0], 10);
+  assert.equal(await recent.waitForRoom(1), false);
+  const stop = new AbortController();
+  const wait = recent.waitForRoom(60_000, stop.signal);
+  stop.abort();
+  assert.equal(await wait, false);
+});

@@ -8,7 +8,7 @@ import { StoreChunkSource } from "../../src/blob/store_source.ts";
 import { fetchDir } from "../../src/directory/fetch_dir.ts";
 import { FileReader } from "../../src/directory/file_reader.ts";
 import { referenceOfPath } from "../../src/directory/reference.ts";
-import { scanDir, type ScanOptions } from "../../src/directory/scan.ts";
+import { scanDir, scanInto, type ScanOptions } from "../../src/directory/scan.ts";
 import { shareFolder } from "../../src/directory/share.ts";
 import { storeDir } from "../../src/directory/store_dir.ts";
 import {
@@ -258,5 +258,24 @@ Deno.test(
       assert.ok(most > files / 4 && most <= 512, `${most} at once`);
       await fetchDir(new StoreChunkSource(store), ref, join(temp, "to"));
       compareTrees(join(temp, "from"), join(temp, "to"));
+    }),
+);
+
+Deno.test(
+  "scan: those who follow it are let catch up, and nobody else",
+  { permissions },
+  () =>
+    withTempDir(async (temp) => {
+      makeTree(temp, { files: { a: "1", b: "2" } });
+      for (const isFollowed of [true, false]) {
+        let waits = 0;
+        const catchUp = (limit: number) => {
+          assert.ok(limit > 0);
+          waits++;
+          return undefined;
+        };
+        await scanInto("Test", { base: temp }, {}, { isFollowed: () => isFollowed, catchUp });
+        assert.equal(waits > 0, isFollowed);
+      }
     }),
 );
