@@ -62,6 +62,29 @@ export interface HashedTree {
   readonly isNews: boolean;
 }
 
+/**
+ * The very tree that is remembered, as is known without reading a file; its hashes are those remembered, not copied.
+ * `undefined` when it is not, or may not be.
+ */
+export function recallTree(table: RecordTable, memory: TreeMemory): HashedTree | undefined {
+  const { isSameShape, unknown } = matchTree(table, memory, "all");
+  if (!isSameShape || unknown > 0) return undefined;
+  const trust = new Uint8Array(table.length);
+  const known: number[] = [];
+  for (let entry = 0; entry < table.length; entry++) {
+    if (!table.isFile(entry)) continue;
+    trust[entry] = TRUST.sameCtime;
+    known.push(entry);
+  }
+  return {
+    hashes: memory.hashes,
+    trust,
+    known,
+    isRemembered: true,
+    isNews: !equalBytes(trust, memory.trust),
+  };
+}
+
 /** Hashes what is not known of a tree. Throws what reading a file throws. */
 export async function hashTree(
   table: RecordTable,
@@ -69,9 +92,7 @@ export async function hashTree(
 ): Promise<HashedTree> {
   const { action, root, blake3, pacer, memory, verify, since } = options;
   const match = memory && matchTree(table, memory, "all");
-  // Of the very tree that is remembered, the hashes are those remembered, as they are.
-  const isSame = match !== undefined && !verify && match.isSameShape && match.unknown === 0;
-  const hashes = isSame ? memory!.hashes : new TreeHashes(table);
+  const hashes = new TreeHashes(table);
   const trust = new Uint8Array(table.length);
   const known: number[] = [];
   const unknown: number[] = [];
@@ -80,7 +101,7 @@ export async function hashTree(
     if (!table.isFile(i)) continue;
     const row = match === undefined || verify ? -1 : match.rows[i];
     if (row >= 0) {
-      if (!isSame) hashes.copy(i, memory!.hashes, row);
+      hashes.copy(i, memory!.hashes, row);
       trust[i] = TRUST.sameCtime;
       known.push(i);
     } else {
@@ -96,43 +117,39 @@ export async function hashTree(
   const tellHashes = () =>
     options.onHashes(hashes, hashes.firstOf(unknown[next] ?? table.length) + parts.length);
   tellHashes();
-  // An abort that came meanwhile counts.
-  if (unknown.length === 0) await pacer.pause();
-  else {
-    await hashFiles(partsOf(unknown.map((entry) => table.records[entry])), {
-      action,
-      root,
-      blake3,
-      pacer,
-      bytes: unknownBytes,
-      isBusy: options.isBusy,
-      onPiece({ file, offset }, result, index, bytes) {
-        const entry = unknown[next];
-        if (file.size > 0) hashes.set(entry, offset / CHUNK_SIZE, hashOfPiece(result, index));
-        if (file.size > CHUNK_SIZE) {
-          const size = Math.min(CHUNK_SIZE, file.size - offset);
-          parts.push(partOfPiece(result, index));
-          options.onPiece(
-            entry,
-            identityOfPiece(result, index),
-            { hash: hashOfPiece(result, index), size },
-            offset,
-          );
-          if (offset + size < file.size) return tellHashes();
-          hashes.set(entry, parts.length, blake3.pieces!.join(parts));
-          parts = [];
-        }
-        next++;
-        options.onFile(
+  await hashFiles(partsOf(unknown.map((entry) => table.records[entry])), {
+    action,
+    root,
+    blake3,
+    pacer,
+    bytes: unknownBytes,
+    isBusy: options.isBusy,
+    onPiece({ file, offset }, result, index, bytes) {
+      const entry = unknown[next];
+      if (file.size > 0) hashes.set(entry, offset / CHUNK_SIZE, hashOfPiece(result, index));
+      if (file.size > CHUNK_SIZE) {
+        const size = Math.min(CHUNK_SIZE, file.size - offset);
+        parts.push(partOfPiece(result, index));
+        options.onPiece(
           entry,
           identityOfPiece(result, index),
-          hashes,
-          file.size > CHUNK_SIZE ? undefined : bytes,
+          { hash: hashOfPiece(result, index), size },
+          offset,
         );
-        tellHashes();
-      },
-    });
-  }
+        if (offset + size < file.size) return tellHashes();
+        hashes.set(entry, parts.length, blake3.pieces!.join(parts));
+        parts = [];
+      }
+      next++;
+      options.onFile(
+        entry,
+        identityOfPiece(result, index),
+        hashes,
+        file.size > CHUNK_SIZE ? undefined : bytes,
+      );
+      tellHashes();
+    },
+  });
   const isRemembered = match !== undefined && match.isSameShape && haveSameContent(hashes, memory!);
   const isNews = !isRemembered || match.unknown > 0 || !equalBytes(trust, memory!.trust);
   return { hashes, trust, known, isRemembered, isNews };

@@ -6,32 +6,25 @@
  */
 
 import type { FileIdentity } from "../blob/folder_store.ts";
-import { FileSystemError, LimitExceededError } from "../errors.ts";
+import { FileSystemError } from "../errors.ts";
 import { fileError } from "../runtime/file_errors.ts";
 import { realpathSync, type Stats, statSync } from "../runtime/files.ts";
 import { basename, dirname, resolve } from "../runtime/path.ts";
-import {
-  type BlobRef,
-  CHUNK_SIZE,
-  type ChunkRef,
-  chunksOf,
-  decodeBlobRef,
-  encodeBlobRef,
-  MAX_BLOB_SIZE,
-} from "../wire/blob_ref.ts";
-import { fromHex, toHex } from "../wire/bytes.ts";
+import { type BlobRef, CHUNK_SIZE, type ChunkRef, encodeBlobRef } from "../wire/blob_ref.ts";
+import { toHex } from "../wire/bytes.ts";
 import { type DirEntry, encodeDirManifest } from "../wire/dir_manifest.ts";
 import { requireRead } from "./access.ts";
 import { type ChunkSink, ContentHasher, type HashedContent } from "./content_hasher.ts";
 import { type FilePiece, FileReader } from "./file_reader.ts";
-import { type HashedTree, hashTree } from "./hash_tree.ts";
+import { type HashedTree, hashTree, recallTree } from "./hash_tree.ts";
 import { HashedResult, otherEntry } from "./hashed_result.ts";
-import { DEFAULT_MAX_MANIFEST_BYTES, type ManifestLimits } from "./limits.ts";
+import type { ManifestLimits } from "./limits.ts";
 import { WorkPacer, type WorkTakers } from "./pacer.ts";
 import { PathFilter, type PathPatterns } from "./path_filter.ts";
 import { RecordTable } from "./record_table.ts";
+import { ScanReport } from "./scan_report.ts";
 import { TreeCache, type TreeName } from "./tree_cache.ts";
-import type { TreeAddress, TreeMemory } from "./tree_cache_format.ts";
+import type { TreeMemory } from "./tree_cache_format.ts";
 import type { TreeHashes } from "./tree_hashes.ts";
 import { encodeTree } from "./tree_manifest.ts";
 import { type SkippedEntry, type WalkRecord, walkTree } from "./walk.ts";
@@ -191,23 +184,34 @@ export async function scanInto(
     expected: memory?.table,
   });
   const table = include === undefined ? walked.table : RecordTable.of(filter.select(walked.table.records));
-  const scan = new Scan(action, base, table, options, sink, await ContentHasher.create());
-  const { pieces } = scan.hasher.blake3;
-  if (sink.chunk !== undefined || pieces === undefined) {
-    return await scan.finish(await scan.storedEntries(pacer), walked.skipped);
+  const report = new ScanReport(action, table, options, sink);
+  const address = options.verify ? undefined : memory?.scanned;
+  const recalled = address && recallTree(table, memory!);
+  let result: ScanResult;
+  let tree: HashedTree;
+  if (recalled !== undefined) {
+    // Nothing is read, and nothing made ready for that.
+    sink.listed?.(table);
+    result = await report.recall(recalled, address!, walked.skipped, pacer);
+    tree = recalled;
+  } else {
+    const scan = new Scan(report, base, await ContentHasher.create());
+    if (sink.chunk !== undefined || scan.hasher.blake3.pieces === undefined) {
+      return await scan.finish(await scan.storedEntries(pacer), walked.skipped);
+    }
+    sink.listed?.(table);
+    tree = await scan.hash(pacer, since, memory);
+    result = tree.isRemembered && memory?.scanned !== undefined
+      ? report.finishRemembered(memory.scanned, tree.hashes, walked.skipped)
+      : await scan.finishHashed(tree.hashes, walked.skipped);
   }
-  sink.listed?.(table);
-  const tree = await scan.hash(pacer, since, memory);
-  const remembered = tree.isRemembered ? memory : undefined;
-  const result = remembered?.scanned === undefined
-    ? await scan.finishHashed(tree.hashes, walked.skipped)
-    : scan.finishRemembered(remembered.scanned, tree.hashes, walked.skipped);
-  if (cache !== undefined && (tree.isNews || remembered?.scanned === undefined)) {
+  if (cache !== undefined && (tree.isNews || memory?.scanned === undefined)) {
     // Nobody who waits for the reference need wait for this.
     sink.finished?.(result.ref);
     await pacer.pause();
     const scanned = { ref: toHex(encodeBlobRef(result.ref)), manifestBytes: result.stats.manifestBytes };
-    cache.save(name, { ...tree, table, scanned, fetched: remembered?.fetched });
+    const fetched = tree.isRemembered ? memory?.fetched : undefined;
+    cache.save(name, { ...tree, table, scanned, fetched });
   }
   return result;
 }
@@ -248,56 +252,31 @@ export function resolveExisting(action: string, absolute: string): { path: strin
 const MAX_WAITING = 512;
 
 class Scan {
-  readonly progress = { files: 0, bytes: 0, totalFiles: 0, totalBytes: 0 };
   readonly chunkSink: ChunkSink;
   readonly #reader: FileReader;
 
-  constructor(
-    readonly action: string,
-    readonly base: string,
-    readonly table: RecordTable,
-    readonly options: ScanOptions,
-    readonly sink: ScanSink,
-    readonly hasher: ContentHasher,
-  ) {
-    this.#reader = new FileReader(action);
-    this.chunkSink = sink.chunk ?? ((bytes) => hasher.blake3.hash(bytes));
-    for (let entry = 0; entry < table.length; entry++) {
-      if (!table.isFile(entry)) continue;
-      const size = table.sizeOf(entry);
-      if (size > MAX_BLOB_SIZE) {
-        const message = `${action}: ${
-          JSON.stringify(table.paths[entry])
-        } has ${size} bytes, wanted at most ${MAX_BLOB_SIZE}`;
-        throw new LimitExceededError(message, "blob size", size, MAX_BLOB_SIZE);
-      }
-      this.progress.totalFiles++;
-      this.progress.totalBytes += size;
-    }
-    const maxBytes = options.maxBytes ?? Number.MAX_SAFE_INTEGER;
-    if (this.progress.totalBytes > maxBytes) {
-      const message =
-        `${action}: the files have ${this.progress.totalBytes} bytes, wanted at most ${maxBytes}`;
-      throw new LimitExceededError(message, "maxBytes", this.progress.totalBytes, maxBytes);
-    }
+  constructor(readonly report: ScanReport, readonly base: string, readonly hasher: ContentHasher) {
+    this.#reader = new FileReader(report.action);
+    this.chunkSink = report.sink.chunk ?? ((bytes) => hasher.blake3.hash(bytes));
   }
 
   /** Finds out what all files hold, for chunks that nobody takes: they are hashed wherever there is time. */
   async hash(pacer: WorkPacer, since: number, memory: TreeMemory | undefined): Promise<HashedTree> {
-    const { action, base, table, sink } = this;
+    const { base, report } = this;
+    const { action, table, sink, options } = report;
     return await hashTree(table, {
       action,
       root: base,
       blake3: this.hasher.blake3,
       pacer,
       memory,
-      verify: this.options.verify ?? false,
+      verify: options.verify ?? false,
       since,
       isBusy: sink.isFollowed,
-      onKnown: (hashes, known) => this.#tellKnown(hashes, known),
+      onKnown: (hashes, known) => report.tellKnown(hashes, known),
       onPiece: (entry, identity, chunk, offset) => {
         sink.part?.(table.paths[entry], identity, chunk, offset);
-        this.#countPiece(chunk.size);
+        this.report.countPiece(chunk.size);
       },
       onFile: (entry, identity, hashes, bytes) => {
         this.#tellFile(table.records[entry], identity, hashes.chunksOf(entry), bytes);
@@ -306,84 +285,24 @@ class Scan {
     });
   }
 
-  /** Tells of files that need not be read. */
-  #tellKnown(hashes: TreeHashes, known: readonly number[]): void {
-    if (known.length === 0) return;
-    const { table, sink } = this;
-    for (const entry of known) this.#countBytes(table.sizeOf(entry));
-    this.options.onProgress?.(this.progress);
-    this.#tellLater(() => {
-      const { records } = table;
-      for (const entry of known) {
-        sink.file?.(records[entry].path, records[entry], hashes.chunksOf(entry));
-      }
-    });
-  }
-
   /** Makes the manifest of all entries. */
   async finish(entries: readonly DirEntry[], skipped: readonly SkippedEntry[]): Promise<ScanResult> {
     const manifest = encodeDirManifest(entries);
     const ref = await this.#refOf(manifest);
-    return { ref, manifest, entries, stats: this.#stats(manifest.length, skipped) };
+    return { ref, manifest, entries, stats: this.report.stats(manifest.length, skipped) };
   }
 
   /** The same of a tree of which all hashes are known. */
   async finishHashed(hashes: TreeHashes, skipped: readonly SkippedEntry[]): Promise<ScanResult> {
-    const manifest = encodeTree(this.table, hashes, (entry) => entry);
-    const stats = this.#stats(manifest.length, skipped);
-    return new HashedResult(await this.#refOf(manifest), this.table, hashes, stats, manifest);
+    const { table } = this.report;
+    const manifest = encodeTree(table, hashes, (entry) => entry);
+    const stats = this.report.stats(manifest.length, skipped);
+    return new HashedResult(await this.#refOf(manifest), table, hashes, stats, manifest);
   }
 
   async #refOf(manifest: Uint8Array): Promise<BlobRef> {
-    this.#checkManifestSize(manifest.length);
-    return (await this.hasher.hashBytes(manifest, this.sink.manifestChunk ?? this.chunkSink)).ref;
-  }
-
-  /** The same for a tree whose address is known: the manifest is made when somebody wants it. */
-  finishRemembered(
-    { ref: hex, manifestBytes }: TreeAddress,
-    hashes: TreeHashes,
-    skipped: readonly SkippedEntry[],
-  ): ScanResult {
-    this.#checkManifestSize(manifestBytes);
-    const { table, sink } = this;
-    const result = new HashedResult(
-      decodeBlobRef(fromHex(hex)!)!,
-      table,
-      hashes,
-      this.#stats(manifestBytes, skipped),
-    );
-    this.#tellLater(() => {
-      let offset = 0;
-      for (const { hash, size } of chunksOf(result.ref)) {
-        sink.knownChunk?.(hash, result.manifest.subarray(offset, offset += size));
-      }
-    });
-    return result;
-  }
-
-  #tellLater(tell: () => void): void {
-    if (this.sink.later === undefined) tell();
-    else this.sink.later(tell);
-  }
-
-  #checkManifestSize(bytes: number): void {
-    const limit = this.options.maxManifestBytes ?? DEFAULT_MAX_MANIFEST_BYTES;
-    if (bytes <= limit) return;
-    const message = `${this.action}: the manifest has ${bytes} bytes, wanted at most ${limit}`;
-    throw new LimitExceededError(message, "maxManifestBytes", bytes, limit);
-  }
-
-  #stats(manifestBytes: number, skipped: readonly SkippedEntry[]): ScanStats {
-    const { table, progress } = this;
-    return {
-      files: progress.files,
-      dirs: table.length - progress.totalFiles - table.targets.size,
-      symlinks: table.targets.size,
-      bytes: progress.bytes,
-      manifestBytes,
-      skipped,
-    };
+    this.report.checkManifestSize(manifest.length);
+    return (await this.hasher.hashBytes(manifest, this.report.sink.manifestChunk ?? this.chunkSink)).ref;
   }
 
   /** Reads everything and gives it to the sink; the entries in the order of the records. */
@@ -392,7 +311,7 @@ class Scan {
     /** Small files that a store is still at work on: one that syncs to a disk does many for the price of one. */
     let waiting: Promise<DirEntry>[] = [];
     let waitingBytes = 0;
-    for (const record of this.table.records) {
+    for (const record of this.report.table.records) {
       const entry = this.#entry(record, pacer);
       entries.push(entry);
       if (entry instanceof Promise) {
@@ -434,15 +353,11 @@ class Scan {
     bytes?: Uint8Array,
   ): void {
     const { path, size } = record;
-    this.sink.file?.(path, identity, chunks, bytes);
+    const { sink, options, progress } = this.report;
+    sink.file?.(path, identity, chunks, bytes);
     // The pieces of a larger one were counted as they came.
-    this.#countBytes(size <= CHUNK_SIZE ? size : 0);
-    this.options.onProgress?.(this.progress);
-  }
-
-  #countBytes(bytes: number): void {
-    this.progress.files++;
-    this.progress.bytes += bytes;
+    this.report.countFile(size <= CHUNK_SIZE ? size : 0);
+    options.onProgress?.(progress);
   }
 
   #hash(record: WalkRecord, pacer: WorkPacer): HashedContent | Promise<HashedContent> {
@@ -455,12 +370,7 @@ class Scan {
   *#counted(pieces: Iterable<FilePiece>): Generator<FilePiece> {
     for (const piece of pieces) {
       yield piece;
-      this.#countPiece(piece.bytes.length);
+      this.report.countPiece(piece.bytes.length);
     }
-  }
-
-  #countPiece(bytes: number): void {
-    this.progress.bytes += bytes;
-    this.options.onProgress?.(this.progress);
   }
 }
