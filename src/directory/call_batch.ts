@@ -11,7 +11,7 @@ import type { Look } from "../runtime/look.ts";
 /** Calls of one kind, done one after another. All of it can be sent to a thread. */
 export interface CallBatch {
   /** What is done. */
-  readonly call: "makeDirectory" | "makeFile" | "linkFile" | "removeFile";
+  readonly call: "makeDirectory" | "makeFile" | "linkFile" | "removeFile" | "removeTree";
   /** Absolute path that each call is about, the new one where there are two. */
   readonly paths: readonly string[];
   /** Where the paths begin, unless they are absolute. */
@@ -38,14 +38,14 @@ export interface CallBatch {
 
 /** Who does a batch, in memory that threads share. */
 export interface BatchClaim {
-  /** By batch: {@linkcode CLAIM}. */
+  /** By batch: 0 for nobody, 1 for the hand, 2 for somebody else. */
   readonly cells: Int32Array;
   /** Number of the batch. */
   readonly index: number;
 }
 
-/** Values of the cells of a {@linkcode BatchClaim}. */
-export const CLAIM = { nobody: 0, hand: 1, other: 2 } as const;
+/** Values of the cells of a claim. */
+const CLAIM = { nobody: 0, hand: 1, other: 2 } as const;
 
 /** What a call threw, as far as it can be sent to a thread. */
 export interface FailedCall {
@@ -103,6 +103,7 @@ function call(batch: CallBatch, index: number): void {
   if (batch.call === "makeDirectory") fileCalls.makeDirectory(path);
   else if (batch.call === "linkFile") fileCalls.linkFile(fromOf(batch, index), path);
   else if (batch.call === "removeFile") fileCalls.removeFile(path);
+  else if (batch.call === "removeTree") fileCalls.removeTree(path);
   else {
     const { content = NO_BYTES, ends = [], modes, durable = false } = batch;
     const bytes = content.subarray(index === 0 ? 0 : ends[index - 1], ends[index]);
@@ -119,6 +120,11 @@ function fromOf({ from, fromBase, paths }: CallBatch, index: number): string {
   return fromBase === undefined ? from![index] : `${fromBase}/${paths[index]}`;
 }
 
+/** Takes a batch that a hand was given, unless the hand has begun it. */
+export function takeBatch({ cells, index }: BatchClaim): boolean {
+  return Atomics.compareExchange(cells, index, CLAIM.nobody, CLAIM.other) === CLAIM.nobody;
+}
+
 /** Takes a batch for the hand, unless somebody else has it. */
 function takes({ cells, index }: BatchClaim, again: boolean): boolean {
   const before = Atomics.compareExchange(cells, index, CLAIM.nobody, CLAIM.hand);
@@ -129,7 +135,7 @@ function callAgain(batch: CallBatch, index: number): void {
   try {
     call(batch, index);
   } catch (error) {
-    if (errorCode(error) === "ENOENT" && batch.call === "removeFile") return;
+    if (errorCode(error) === "ENOENT" && batch.call.startsWith("remove")) return;
     if (errorCode(error) !== "EEXIST") throw error;
     if (batch.call === "makeDirectory") return;
     fileCalls.removeFile(pathOf(batch, index));

@@ -12,6 +12,8 @@ import { INSTALL_CALLS, type InstallCalls } from "./install.ts";
 import type { KnownTree } from "./known_tree.ts";
 import { WorkPacer } from "./pacer.ts";
 import type { ManifestPlan } from "./plan.ts";
+import { removeTree } from "./remove_tree.ts";
+import { removeTreeWith } from "./shared_removal.ts";
 import { keepSame, type Leftover, Staging } from "./staging.ts";
 import { TreeHand } from "./tree_hand.ts";
 import { TreeMirror } from "./tree_mirror.ts";
@@ -98,6 +100,12 @@ export class FetchAhead {
   /** A thread that is up, if one was started. */
   get hand(): TreeHand | undefined {
     return this.#hand;
+  }
+
+  /** Removes a tree, on two threads if a second one is up. */
+  async remove(path: string): Promise<void> {
+    if (this.#hand === undefined) await removeTree(path);
+    else await removeTreeWith(this.#hand, path);
   }
 
   /** Does nothing more beforehand. Resolves when nobody touches the staging folder any more. */

@@ -170,7 +170,6 @@ export async function fetchDirWith(
     checkFreeSpace(ACTION, destination, plan.bytes);
     const staging = await ahead.takeStaging(key);
     let installed = false;
-    let installedAt: number;
     let result: FetchDirStats;
     try {
       // Known only now that there is a folder to try it in.
@@ -197,12 +196,14 @@ export async function fetchDirWith(
       const settled = await target.settled();
       options.signal?.throwIfAborted();
       const durable = options.durable ?? false;
-      installedAt = Date.now();
+      const installedAt = Date.now();
       const leftBehind = await installTree(destination, {
         tree: staging.tree,
         backup: staging.backup,
         durable,
         calls,
+        remove: (path) => ahead.remove(path),
+        onInstalled: () => memory?.prepare(plan, staging.facts, old, installedAt, settled),
       });
       installed = true;
       result = { ...stats, ...counts, ...settled, installed, ...(leftBehind && { leftBehind }) };
@@ -210,7 +211,7 @@ export async function fetchDirWith(
       await ahead.stop();
       await staging.remove(installed);
     }
-    memory?.install(plan, staging.facts, old, installedAt, result);
+    memory?.install();
     return result;
   } finally {
     await hand?.close();

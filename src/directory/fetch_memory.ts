@@ -52,6 +52,7 @@ export class FetchMemory {
   /** A moment before anything was listed. */
   readonly #since = Date.now();
   #looks = new FileLooks(0);
+  #prepared: TreeMemory | undefined;
 
   /** @param cache where it is remembered. @param destination of the fetch. @param options of the fetch. */
   constructor(cache: TreeCache, destination: Destination, options: FetchDirOptions) {
@@ -98,24 +99,20 @@ export class FetchMemory {
   }
 
   /**
-   * Remembers the new tree, in place by now and the old one removed.
+   * Gets ready to remember the new tree, which is in place by now.
    *
    * @param installedAt a moment before it was put there.
    */
-  install(
+  prepare(
     plan: ManifestPlan,
     facts: FileSystemFacts,
     old: LocalTree | undefined,
     installedAt: number,
     from: FetchedDirectory,
   ): void {
-    const parent = lstatSync(this.#destination.parent, { throwIfNoEntry: false });
-    if (parent === undefined) return;
-    // By the clock of the file system. Removing the staging folder was the last that was done to it.
-    const until = parent.mtimeMs;
     const looks = this.#looks;
     if (!looks.isComplete) return;
-    const files = plan.files.map(({ path, mode }, file) => looks.recordOf(file, path, mode, until));
+    const files = plan.files.map(({ path, mode }, file) => looks.recordOf(file, path, mode));
     const records = sortByPath([...dirRecords(plan, facts), ...files, ...linkRecords(plan)]);
     const table = RecordTable.of(records);
     const hashes = new PlannedHashes(plan, table);
@@ -127,7 +124,17 @@ export class FetchMemory {
       if (before !== undefined) this.#takeOld(hashes, entry, file, before, old?.known, TRUST.ctimeUntil);
       else hashes.take(entry, file, isPast(record, installedAt) ? TRUST.ctimeUntil : TRUST.none);
     }
-    this.#save({ table, ...hashes.taken, fetched: this.#address(plan, from) });
+    this.#prepared = { table, ...hashes.taken, fetched: this.#address(plan, from) };
+  }
+
+  /** Remembers the tree that it is prepared for, now that the old one is removed. */
+  install(): void {
+    if (this.#prepared === undefined) return;
+    const parent = lstatSync(this.#destination.parent, { throwIfNoEntry: false });
+    if (parent === undefined) return;
+    // By the clock of the file system. Removing the staging folder was the last that was done to it.
+    this.#prepared.table.setCtimes(parent.mtimeMs);
+    this.#save(this.#prepared);
   }
 
   /** Takes the hashes of a file that was here before, and was found to be as planned. @param record how it looked then. */

@@ -57,8 +57,8 @@ export class FileLooks {
     this.#modes[file] = mode;
   }
 
-  /** A file's entry. @param until the moment after which its ctime must not be. */
-  recordOf(file: number, path: string, mode: number | undefined, until: number): WalkRecord {
+  /** A file's entry, without its ctime. */
+  recordOf(file: number, path: string, mode: number | undefined): WalkRecord {
     const at = file * LOOK_NUMBERS;
     const seen = this.#modes[file];
     return {
@@ -67,7 +67,7 @@ export class FileLooks {
       mode: !this.#hasModes ? 0 : mode === undefined ? seen : (seen & ~MODE_BITS) | mode,
       size: this.#numbers[at],
       mtimeMs: this.#numbers[at + 1],
-      ctimeMs: until,
+      ctimeMs: 0,
       ino: this.#numbers[at + 2],
       dev: this.#numbers[at + 3],
       target: "",

@@ -50,20 +50,25 @@ export interface InstallOptions {
   readonly durable: boolean;
   /** The calls to make. */
   readonly calls: InstallCalls;
+  /** Removes the old tree, wherever it is now. @default `removeTree` */
+  readonly remove?: (path: string) => Promise<void>;
+  /** Is called when the tree is in place, while the old one is removed. */
+  readonly onInstalled?: () => void;
 }
 
 /**
  * Makes `tree` the destination. Where a directory is there already, it is swapped in one step if the system offers
  * that; else it is renamed aside, and back again if the second rename fails. Its mode is kept. Afterwards the old tree is
- * gone, or where `tree` was. Returns the path of an old tree that could not be removed.
+ * gone, or some of it is where `tree` was. Returns the path of an old tree that could not be removed.
  */
 export async function installTree(dest: Destination, options: InstallOptions): Promise<string | undefined> {
-  const { tree, backup, calls, durable } = options;
+  const { tree, backup, calls, durable, remove = removeTree, onInstalled } = options;
+  let old: string | undefined;
   for (let attempt = 1;; attempt++) {
     const existing = statOf("Install directory", dest.path);
     try {
       if (existing === undefined) calls.rename(tree, dest.path);
-      else replace(dest.path, existing, options);
+      else old = replace(dest.path, existing, options);
       break;
     } catch (error) {
       // Somebody else installed or removed a tree since `statOf`.
@@ -73,22 +78,21 @@ export async function installTree(dest: Destination, options: InstallOptions): P
     }
   }
   if (durable) syncDirectory(dest.parent);
-  try {
-    await removeTree(backup);
-    return undefined;
-  } catch {
-    // The new tree is in place; the next fetch to this destination tries again.
-    return backup;
-  }
+  // On failure, too, the new tree is in place; the next fetch to this destination tries again.
+  const removing = old && remove(old).then(() => undefined, () => old === backup ? backup : undefined);
+  onInstalled?.();
+  return await removing;
 }
 
-function replace(path: string, existing: Stats, { tree, backup, calls }: InstallOptions): void {
+/** Returns where the old tree is now. */
+function replace(path: string, existing: Stats, { tree, backup, calls }: InstallOptions): string {
   checkDirectory("Install directory", path, existing);
   const hasModes = hostPlatform() !== "windows";
   const mode = existing.mode & MODE_BITS;
   const early = hasModes && (mode & OWNER_WRITE) !== 0;
   if (early) chmodSync(tree, mode);
-  if (!calls.exchange(tree, path)) {
+  const isExchanged = calls.exchange(tree, path);
+  if (!isExchanged) {
     calls.rename(path, backup);
     try {
       calls.rename(tree, path);
@@ -97,6 +101,7 @@ function replace(path: string, existing: Stats, { tree, backup, calls }: Install
     }
   }
   if (hasModes && !early) chmodSync(path, mode);
+  return isExchanged ? tree : backup;
 }
 
 function rollBack(path: string, backup: string, calls: InstallCalls, cause: unknown): never {

@@ -127,6 +127,14 @@ export class RecordTable implements RecordColumns {
     if (kind === "symlink") this.targets.set(entry, target);
   }
 
+  /** Sets the ctime of all regular files. */
+  setCtimes(ctimeMs: number): void {
+    for (let entry = 0; entry < this.length; entry++) {
+      if (this.isFile(entry)) this.#numbers[entry * NUMBERS + CTIME] = ctimeMs;
+    }
+    this.#records = undefined;
+  }
+
   /** Whether an entry is a regular file. */
   isFile(entry: number): boolean {
     return this.#kinds[entry] === FILE;

@@ -10,7 +10,7 @@ import { lookAt } from "#look";
 import { errorCode, fileError } from "../runtime/file_errors.ts";
 import { mkdirSync, rmdirSync, unlinkSync } from "../runtime/files.ts";
 import type { Look } from "../runtime/look.ts";
-import { type BatchResult, CLAIM, lookOf } from "./call_batch.ts";
+import { type BatchResult, lookOf, takeBatch } from "./call_batch.ts";
 import type { FileFacts } from "./file_looks.ts";
 import type { SeenFile } from "./file_reader.ts";
 import type { KnownTree } from "./known_tree.ts";
@@ -236,7 +236,7 @@ export class TreeMirror {
   }
 
   #claim(batch: number): boolean {
-    return Atomics.compareExchange(this.#claims, batch, CLAIM.nobody, CLAIM.other) === CLAIM.nobody;
+    return takeBatch({ cells: this.#claims, index: batch });
   }
 
   #find(path: string): number | undefined {

@@ -20,6 +20,8 @@ export interface FileCalls {
   linkFile(from: string, to: string): void;
   /** Removes a name of a file. */
   removeFile(path: string): void;
+  /** Removes a name with all that is below it, links not followed. */
+  removeTree(path: string): void;
   /** Looks at what is at a path; `undefined` where that has to be left to `lookAt` of `#look`. */
   look(path: string): Look | undefined;
 }

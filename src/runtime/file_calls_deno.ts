@@ -16,6 +16,7 @@ export const fileCalls: FileCalls = {
   },
   linkFile: (from, to) => Deno.linkSync(from, to),
   removeFile: (path) => Deno.removeSync(path),
+  removeTree: (path) => Deno.removeSync(path, { recursive: true }),
   look: ownLook,
 };
 

@@ -38,6 +38,9 @@ function partsOf(path: string): string[] {
   }
 }
 
+/** As {@linkcode RemoveAll}, of one part of a tree of which another thread removes others. */
+export const removePart: RemoveAll = (path) => remove(path);
+
 async function remove(path: string): Promise<void> {
   try {
     await Deno.remove(path, { recursive: true });

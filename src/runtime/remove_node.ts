@@ -24,6 +24,9 @@ export const removeAll: RemoveAll = async (path) => {
   await rm(path, { recursive: true, force: true });
 };
 
+/** As {@linkcode RemoveAll}, of one part of a tree of which another thread removes others. */
+export const removePart: RemoveAll = removeAll;
+
 async function removeTree(path: string): Promise<void> {
   let since = performance.now();
   const pause = async () => {
