@@ -126,11 +126,11 @@ export class FetchAhead {
     const { calls, signal } = this.#options;
     // They may hold names of the old files, which are linked only when they have no other.
     if (this.#leftovers.some(({ key }) => key !== undefined)) return;
+    // The manifest is asked for first: to start a thread takes this one some time.
+    await yieldToEventLoop();
     const isSystem = calls === INSTALL_CALLS;
     this.#hand = isSystem ? TreeHand.start() : undefined;
     if (isSystem && this.#hand === undefined) return;
-    // The manifest is asked for meanwhile.
-    await yieldToEventLoop();
     await keepSame(this.#leftovers, NO_KEY);
     if (signal.aborted) return;
     this.#staging = await Staging.create(this.#destination);

@@ -59,7 +59,7 @@ export class LocalReuse {
       const { path, firstChunk, chunkCount } = files[index];
       const record = tree.records.get(path)!;
       if (this.#builder.isMade(index)) continue;
-      const look = mirror?.lookOf(path);
+      const look = mirror?.lookOf(index);
       const isLinked = look === undefined
         ? this.#builder.link(index, `${tree.root}/${path}`, record)
         : this.#builder.takeLink(index, look);

@@ -21,6 +21,8 @@ import type { WalkRecord } from "./walk.ts";
 
 /** Links in a batch: some 2 ms of work. */
 const BATCH_FILES = 192;
+/** Files that are compared one after another before a file is looked up. */
+const NEARBY = 16;
 /** Links that may fail before it is given up: where a few do, such as to files of others, the rest is worth it. */
 const MAX_FAILED = 16;
 
@@ -58,7 +60,9 @@ export class TreeMirror {
   #failed = 0;
   #isBroken = false;
   #making: Promise<void> | undefined;
-  #numbers: Map<string, number> | undefined;
+  #byPath: Map<string, number> | undefined;
+  /** By file of the plan: which of the files it is, or -1. */
+  #numbers = new Int32Array(0);
   /** Directories that belong in the new tree. */
   readonly #kept = new Set<string>();
 
@@ -108,9 +112,14 @@ export class TreeMirror {
   async settle(plan: ManifestPlan, same: readonly number[], pacer: WorkPacer): Promise<void> {
     const { to } = this.#options;
     const wanted = new Uint8Array(this.#files.length);
+    this.#numbers = new Int32Array(plan.files.length).fill(-1);
+    let next = 0;
     for (const index of same) {
-      const file = this.#find(plan.files[index].path);
-      if (file !== undefined) wanted[file] = 1;
+      const file = this.#find(plan.files[index].path, next);
+      if (file === undefined) continue;
+      wanted[file] = 1;
+      this.#numbers[index] = file;
+      next = file + 1;
     }
     for (const [file, { path }] of this.#files.entries()) {
       if (wanted[file] === 1 || this.#modes[file] === 0) continue;
@@ -136,10 +145,10 @@ export class TreeMirror {
     return this.#files.length;
   }
 
-  /** How the link at `path` looks; `undefined` when there is none. */
-  lookOf(path: string): FileFacts | undefined {
-    const file = this.#find(path);
-    if (file === undefined || this.#modes[file] === 0) return undefined;
+  /** How the link looks that is a file of the plan, by number; `undefined` when there is none. */
+  lookOf(index: number): FileFacts | undefined {
+    const file = this.#numbers[index];
+    if (file < 0 || this.#modes[file] === 0) return undefined;
     // All else is as it was listed: only such links are left.
     const { size, mtimeMs, ino, dev } = this.#files[file];
     return { size, mtimeMs, ino, dev, mode: this.#modes[file] };
@@ -239,9 +248,13 @@ export class TreeMirror {
     return takeBatch({ cells: this.#claims, index: batch });
   }
 
-  #find(path: string): number | undefined {
-    this.#numbers ??= new Map(this.#files.map(({ path }, file) => [path, file]));
-    return this.#numbers.get(path);
+  /** Number of the file at a path. @param near where it is likely to be found: a plan has most files in the same order. */
+  #find(path: string, near: number): number | undefined {
+    for (let file = near; file < this.#files.length && file < near + NEARBY; file++) {
+      if (this.#files[file].path === path) return file;
+    }
+    this.#byPath ??= new Map(this.#files.map(({ path }, file) => [path, file]));
+    return this.#byPath.get(path);
   }
 }
 
