@@ -6,7 +6,6 @@
  */
 
 import { CHUNK_SIZE } from "../wire/blob_ref.ts";
-import { equalBytes } from "../wire/bytes.ts";
 
 const HASH_LENGTH = 32;
 const FIRST_CAPACITY = 1024;
@@ -60,13 +59,14 @@ export class ChunkTable {
   /**
    * Adds a chunk of `size` bytes, the `ordinal`-th of `file`, and returns its number; `undefined`, with nothing added,
    * when a chunk of the same hash has another size.
+   *
+   * @param at where in `hash` its hash begins.
    */
-  add(hash: Uint8Array, size: number, file: number, ordinal: number): number | undefined {
-    const head = this.find(hash);
-    if (head !== undefined && this.#sizes[head] !== size) return undefined;
+  add(hash: Uint8Array, size: number, file: number, ordinal: number, at = 0): number | undefined {
     const index = this.addUnknown(size, file, ordinal);
-    this.setHash(index, hash);
-    return index;
+    if (this.setHash(index, hash, at)) return index;
+    this.#count--;
+    return undefined;
   }
 
   /** Adds a chunk whose hash comes later, and returns its number. */
@@ -83,12 +83,15 @@ export class ChunkTable {
   /**
    * Says what the hash of a chunk is that was added without. Returns false, with nothing said, when a chunk of the same
    * hash has another size. Not for a chunk whose hash is known.
+   *
+   * @param at where in `hash` its hash begins.
    */
-  setHash(index: number, hash: Uint8Array): boolean {
-    const slot = this.#slotOf(hash);
+  setHash(index: number, hash: Uint8Array, at = 0): boolean {
+    const slot = this.#slotOf(hash, at);
     const head = this.#slots[slot];
     if (head !== NONE && this.#sizes[head] !== this.#sizes[index]) return false;
-    this.#hashes.set(hash, index * HASH_LENGTH);
+    // By hand: views cost more than the bytes.
+    for (let i = 0, to = index * HASH_LENGTH; i < HASH_LENGTH; i++) this.#hashes[to + i] = hash[at + i];
     if (head === NONE) {
       this.#slots[slot] = index;
       this.#next[index] = NONE;
@@ -109,6 +112,13 @@ export class ChunkTable {
   /** BLAKE3 address of a chunk, as a view; zeroes while it is not known. */
   hashOf(index: number): Uint8Array {
     return this.#hashes.subarray(index * HASH_LENGTH, (index + 1) * HASH_LENGTH);
+  }
+
+  /** Whether the hash of a chunk, known or zeroes, is the one in `hash` from `at` on. */
+  hasHash(index: number, hash: Uint8Array, at = 0): boolean {
+    const own = index * HASH_LENGTH;
+    for (let i = 0; i < HASH_LENGTH; i++) if (this.#hashes[own + i] !== hash[at + i]) return false;
+    return true;
   }
 
   /** Size of a chunk, bytes. */
@@ -143,12 +153,12 @@ export class ChunkTable {
     return head === NONE ? undefined : head;
   }
 
-  /** The slot that holds `hash`, or the free one where it belongs. */
-  #slotOf(hash: Uint8Array): number {
+  /** The slot that holds the hash in `hash` from `at` on, or the free one where it belongs. */
+  #slotOf(hash: Uint8Array, at = 0): number {
     const mask = this.#slots.length - 1;
     // Hashes are whatever the manifest's maker wrote: from a start that nobody knows, all of their bytes decide.
     let mixed = this.#seed;
-    for (let i = 0; i < HASH_LENGTH; i += 4) {
+    for (let i = at; i < at + HASH_LENGTH; i += 4) {
       const word = hash[i] | (hash[i + 1] << 8) | (hash[i + 2] << 16) | (hash[i + 3] << 24);
       mixed = Math.imul(mixed ^ word, MULTIPLIER);
       mixed ^= mixed >>> 15;
@@ -158,7 +168,7 @@ export class ChunkTable {
     mixed ^= mixed >>> 16;
     for (let slot = mixed & mask;; slot = (slot + 1) & mask) {
       const head = this.#slots[slot];
-      if (head === NONE || equalBytes(this.hashOf(head), hash)) return slot;
+      if (head === NONE || this.hasHash(head, hash, at)) return slot;
     }
   }
 

@@ -6,12 +6,13 @@
 
 import { type Blake3, loadBlake3 } from "../crypto/blake3.ts";
 import { hostPlatform } from "../runtime/host.ts";
-import { equalBytes } from "../wire/bytes.ts";
 import { FileReader } from "./file_reader.ts";
 import type { LocalTree } from "./local_tree.ts";
 import type { WorkPacer } from "./pacer.ts";
+import { itemsOf, pairUp } from "./pair_up.ts";
 import { comparePaths } from "./path_rules.ts";
 import type { ManifestPlan, PlannedFile } from "./plan.ts";
+import { KINDS } from "./record_table.ts";
 import { HASH_LENGTH } from "./tree_hashes.ts";
 import type { WalkRecord } from "./walk.ts";
 
@@ -32,12 +33,10 @@ export interface DirDiff {
 /** Compares everything, contents last. Directories that only the paths of entries imply have no mode to compare. */
 export async function compareTree(plan: ManifestPlan, tree: LocalTree, pacer: WorkPacer): Promise<DirDiff> {
   const comparison = compareShape(plan, tree);
-  const reader = new FileReader("Compare directory");
-  const blake3 = await loadBlake3();
-  for (const index of comparison.undecided) {
-    const file = plan.files[index];
-    const isSame = await contentOf(plan, file, tree, reader, blake3, pacer) === "same";
-    (isSame ? comparison.unchanged : comparison.changed).push(file.path);
+  const content = await ContentComparison.create(plan, tree, pacer);
+  for (const [file, entry] of comparison.undecided) {
+    const isSame = await content.compare(file, entry) === "same";
+    (isSame ? comparison.unchanged : comparison.changed).push(plan.files[file].path);
   }
   const { added, changed, removed, unchanged } = comparison;
   for (const paths of [added, changed, removed, unchanged]) paths.sort(comparePaths);
@@ -63,14 +62,12 @@ export async function verifyTree(
   const { added, changed, removed, undecided } = compareShape(plan, tree);
   const same: number[] = [];
   const useless = new Set<WalkRecord>();
-  const reader = new FileReader("Compare directory");
-  const blake3 = await loadBlake3();
-  for (const index of undecided) {
-    const file = plan.files[index];
-    const looked = contentOf(plan, file, tree, reader, blake3, pacer);
+  const content = await ContentComparison.create(plan, tree, pacer);
+  for (const [file, entry] of undecided) {
+    const looked = content.compare(file, entry);
     const found = looked instanceof Promise ? await looked : looked;
-    if (found === "same") same.push(index);
-    else if (found === "unknown") useless.add(tree.records.get(file.path)!);
+    if (found === "same") same.push(file);
+    else if (found === "unknown") useless.add(tree.table.records[entry]);
   }
   const isShaped = !tree.hasOther && added.length + changed.length + removed.length === 0;
   return { isSame: isShaped && same.length === undecided.length, same, useless };
@@ -81,92 +78,93 @@ function compareShape(plan: ManifestPlan, tree: LocalTree) {
   const added: string[] = [];
   const changed: string[] = [];
   const unchanged: string[] = [];
-  /** Files, by number, that only their content can tell apart. */
-  const undecided: number[] = [];
-  /** Entries of the tree that the plan has, too. */
-  let common = 0;
-  const visit = (path: string, isSame: (record: WalkRecord) => boolean, same: () => void) => {
-    const record = tree.records.get(path);
-    if (record === undefined) {
-      added.push(path);
-      return;
-    }
-    common++;
-    if (isSame(record)) same();
-    else changed.push(path);
-  };
+  /** Files, by number, that only their content can tell apart, and which entry of the tree each is. */
+  const undecided: [number, number][] = [];
   const hasModes = hostPlatform() !== "windows";
   const sameMode = (found: number, wanted: number | undefined, mask: number) =>
     !hasModes || wanted === undefined || (found & mask) === wanted;
-  for (const { path, mode } of plan.dirs) {
-    // A directory may inherit setgid from the one around it: its special bits say nothing unless they are wanted.
-    const isSame = (record: WalkRecord) =>
-      record.kind === "dir" && sameMode(record.mode, mode, plan.modeMask);
-    visit(path, isSame, () => unchanged.push(path));
-  }
-  for (const { path, target } of plan.links) {
-    const isSame = (record: WalkRecord) => record.kind === "symlink" && record.target === target;
-    visit(path, isSame, () => unchanged.push(path));
-  }
-  for (const [index, file] of plan.files.entries()) {
-    const isSame = (record: WalkRecord) =>
-      record.kind === "file" && record.size === file.size && sameMode(record.mode, file.mode, MODE_BITS);
-    visit(file.path, isSame, () => undecided.push(index));
-  }
-  // A plan has no path twice. Mostly nothing is removed, and not looked for.
-  const removed = common === tree.records.size ? [] : missingIn(plan, tree);
+  const { table } = tree;
+  const found = {
+    dir(item: number, entry: number) {
+      const { path, mode } = plan.dirs[item];
+      // A directory may inherit setgid from the one around it: its special bits say nothing unless they are wanted.
+      const isSame = KINDS[table.kinds[entry]] === "dir" && sameMode(table.modes[entry], mode, plan.modeMask);
+      (isSame ? unchanged : changed).push(path);
+    },
+    symlink(item: number, entry: number) {
+      const { path, target } = plan.links[item];
+      (table.targets.get(entry) === target ? unchanged : changed).push(path);
+    },
+    file(item: number, entry: number) {
+      const { path, mode, size } = plan.files[item];
+      const isLike = table.isFile(entry) && table.sizeOf(entry) === size &&
+        sameMode(table.modes[entry], mode, MODE_BITS);
+      if (isLike) undecided.push([item, entry]);
+      else changed.push(path);
+    },
+  };
+  const removed = pairUp(plan, table, (kind, item, entry) => {
+    if (entry === undefined) added.push(itemsOf(plan, kind)[item].path);
+    else found[kind](item, entry);
+  });
   return { added, changed, unchanged, removed, undecided };
-}
-
-/** What a tree has and a plan has not. */
-function missingIn({ dirs, links, files }: ManifestPlan, tree: LocalTree): string[] {
-  const paths = new Set(tree.records.keys());
-  for (const list of [dirs, links, files]) for (const { path } of list) paths.delete(path);
-  return [...paths];
 }
 
 /** What a file of a tree is to a planned one: its content, one chunk that is nowhere in the plan, or neither. */
 type Found = "same" | "unknown" | "other";
 
-/** What the file of the tree at a planned file's path is. At once where that is known: a promise costs more than that. */
-function contentOf(
-  plan: ManifestPlan,
-  file: PlannedFile,
-  tree: LocalTree,
-  reader: FileReader,
-  blake3: Blake3,
-  pacer: WorkPacer,
-): Found | Promise<Found> {
-  const known = tree.known?.hashesOf(tree.records.get(file.path)!);
-  if (known === undefined) return readContent(plan, file, tree, reader, blake3, pacer);
-  for (let i = 0; i < file.chunkCount; i++) {
-    const found = compareChunk(plan, file, i, known.subarray(i * HASH_LENGTH, (i + 1) * HASH_LENGTH));
-    if (found !== "same") return found;
-  }
-  return "same";
-}
+/** Compares what files hold. */
+class ContentComparison {
+  readonly #reader = new FileReader("Compare directory");
 
-async function readContent(
-  plan: ManifestPlan,
-  file: PlannedFile,
-  tree: LocalTree,
-  reader: FileReader,
-  blake3: Blake3,
-  pacer: WorkPacer,
-): Promise<Found> {
-  for (let i = 0; i < file.chunkCount; i++) {
-    if (pacer.due) await pacer.pause();
-    const chunk = file.firstChunk + i;
-    const place = `${tree.root}/${file.path}`;
-    const bytes = reader.tryRead(place, plan.chunks.offsetOf(chunk), plan.chunks.sizeOf(chunk));
-    if (bytes === undefined) return "other";
-    const found = compareChunk(plan, file, i, blake3.hash(bytes));
-    if (found !== "same") return found;
-  }
-  return "same";
-}
+  private constructor(
+    readonly plan: ManifestPlan,
+    readonly tree: LocalTree,
+    readonly pacer: WorkPacer,
+    readonly blake3: Blake3,
+  ) {}
 
-function compareChunk(plan: ManifestPlan, file: PlannedFile, ordinal: number, hash: Uint8Array): Found {
-  if (equalBytes(hash, plan.chunks.hashOf(file.firstChunk + ordinal))) return "same";
-  return file.chunkCount === 1 && plan.chunks.find(hash) === undefined ? "unknown" : "other";
+  static async create(plan: ManifestPlan, tree: LocalTree, pacer: WorkPacer): Promise<ContentComparison> {
+    return new ContentComparison(plan, tree, pacer, await loadBlake3());
+  }
+
+  /** What an entry of the tree is to a file of its size. At once where that is known: a promise costs more than that. */
+  compare(file: number, entry: number): Found | Promise<Found> {
+    const { known } = this.tree;
+    const row = known === undefined ? -1 : known.rowOf(entry);
+    const planned = this.plan.files[file];
+    if (row < 0) return this.#read(planned);
+    const { hashes } = known!.memory;
+    for (let i = 0; i < planned.chunkCount; i++) {
+      const found = this.#compareChunk(planned, i, hashes.bytes, (hashes.firstOf(row) + i) * HASH_LENGTH);
+      if (found !== "same") return found;
+    }
+    return "same";
+  }
+
+  async #read(file: PlannedFile): Promise<Found> {
+    const { chunks } = this.plan;
+    for (let i = 0; i < file.chunkCount; i++) {
+      if (this.pacer.due) await this.pacer.pause();
+      const chunk = file.firstChunk + i;
+      const place = `${this.tree.root}/${file.path}`;
+      const bytes = this.#reader.tryRead(place, chunks.offsetOf(chunk), chunks.sizeOf(chunk));
+      if (bytes === undefined) return "other";
+      const found = this.#compareChunk(file, i, this.blake3.hash(bytes), 0);
+      if (found !== "same") return found;
+    }
+    return "same";
+  }
+
+  #compareChunk(
+    { firstChunk, chunkCount }: PlannedFile,
+    ordinal: number,
+    hashes: Uint8Array,
+    at: number,
+  ): Found {
+    const { chunks } = this.plan;
+    if (chunks.hasHash(firstChunk + ordinal, hashes, at)) return "same";
+    const isKnown = () => chunks.find(hashes.subarray(at, at + HASH_LENGTH)) !== undefined;
+    return chunkCount === 1 && !isKnown() ? "unknown" : "other";
+  }
 }

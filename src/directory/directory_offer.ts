@@ -7,6 +7,7 @@
 import type { BlobRef } from "../wire/blob_ref.ts";
 import type { OutlineEntry } from "../wire/dir_outline.ts";
 import type { ManifestLimits } from "./limits.ts";
+import type { PackedChanges } from "./packed_changes.ts";
 
 /** Options of asking a holder what directory it offers. */
 export interface RequestOfferOptions extends Pick<ManifestLimits, "maxEntries" | "maxManifestBytes"> {
@@ -16,6 +17,12 @@ export interface RequestOfferOptions extends Pick<ManifestLimits, "maxEntries" |
    * @default true
    */
   readonly live?: boolean;
+  /**
+   * What the directory is known by that the requester has (BLAKE3, 32 bytes, of its encoded reference): a holder that
+   * remembers that one tells what has changed since, if it is asked for no more than the reference besides.
+   * @default none
+   */
+  readonly base?: Uint8Array;
   /** Ends the work with the signal's reason, also when it is aborted after the offer was given. */
   readonly signal?: AbortSignal;
 }
@@ -41,6 +48,11 @@ export interface DirectoryOffer {
    * (`PeerSilentError`), with the session's error, or the signal's reason. Nobody has to wait for it.
    */
   readonly ref: Promise<BlobRef>;
+  /**
+   * What has changed since the directory that the question named, packed, as the holder claims; `undefined` before the
+   * reference has come, and when it does not tell.
+   */
+  readonly changes?: PackedChanges;
   /** Tells the holder that no more is wanted; what is waited for rejects. */
   close(): void;
 }

@@ -108,15 +108,14 @@ export async function fetchDirWith(
   const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal]);
   const cache = TreeCache.open(options.cache);
   const memory = cache && new FetchMemory(cache, destination, options);
+  // Before anything is asked for: a holder can tell what has changed since what is remembered.
+  const remembered = isFresh || options.verify ? undefined : cache?.load({ root: destination.path });
   // The holder of an offer takes as long to read its tree.
   const isOffer = !("kind" in from);
   const reading = isFresh
     ? Promise.resolve(undefined)
     : yieldToEventLoop().then(() =>
-      readOld(destination, new WorkPacer(signal), {
-        cache: options.verify ? undefined : cache,
-        hashes: isOffer,
-      })
+      readOld(destination, new WorkPacer(signal), { remembered, hashes: isOffer })
     );
   // Nobody waits for the list of a tree that nothing is known of.
   const here = isOffer || cache !== undefined
@@ -131,6 +130,7 @@ export async function fetchDirWith(
     signal,
     live: isFresh,
     here,
+    remembered,
     optionsText,
     onOther,
   });

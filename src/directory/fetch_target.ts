@@ -9,27 +9,31 @@ import type { ChunkSource } from "../blob/source.ts";
 import { loadBlake3 } from "../crypto/blake3.ts";
 import { LimitExceededError } from "../errors.ts";
 import { withSignal } from "../mesh/abort.ts";
+import { hostPlatform } from "../runtime/host.ts";
 import type { BlobRef } from "../wire/blob_ref.ts";
 import type { DirEntry } from "../wire/dir_manifest.ts";
 import type { OutlineEntry } from "../wire/dir_outline.ts";
 import type { DirectoryOffer, OfferSource } from "./directory_offer.ts";
 import type { KnownChunks } from "./fetch_jobs.ts";
 import type { FetchDirStats, ReadManifestOptions } from "./fetch_options.ts";
+import { ChangedTarget } from "./changed_target.ts";
 import type { KnownTree } from "./known_tree.ts";
 import { DEFAULT_MAX_MANIFEST_BYTES } from "./limits.ts";
 import { type FollowedOffer, OfferFollower } from "./offer_follower.ts";
 import { outlineKey, outlineOf } from "./outline_key.ts";
 import type { WorkPacer } from "./pacer.ts";
+import { baseKey } from "./packed_changes.ts";
 import { checkManifestPaced, type CheckOptions, checkOutlinePaced, type ManifestPlan } from "./plan.ts";
 import { isPlannable } from "./plan_files.ts";
 import { readManifest } from "./read_manifest.ts";
+import type { TreeMemory } from "./tree_cache_format.ts";
 
 const HASH_LENGTH = 32;
 
 /** A directory to fetch. */
 export interface FetchTarget {
   /** What is in it; not checked yet. */
-  readonly entries: readonly unknown[];
+  readonly entries: { readonly length: number };
   /** Checks everything that is known of it, and says what is to be made. */
   check(options: CheckOptions, pacer: WorkPacer): Promise<ManifestPlan>;
   /** What its staging folders are known by. @param plan as it was checked. */
@@ -48,6 +52,10 @@ export interface OpenTargetOptions extends ReadManifestOptions {
   readonly live: boolean;
   /** Resolves with what is known of the tree at the destination, once that was listed. */
   readonly here?: Promise<KnownTree | undefined>;
+  /** What is remembered of that tree. */
+  readonly remembered?: TreeMemory;
+  /** The options of the fetch, as text. */
+  readonly optionsText?: string;
 }
 
 /** What {@linkcode openUnlessHere} needs besides. */
@@ -96,12 +104,16 @@ async function openOrFind<T>(
 ): Promise<FetchTarget | T> {
   if ("kind" in from) return await find(from) ?? await ManifestTarget.read(source, from, options);
   const offers = "ask" in from ? from : undefined;
-  const offer = "ask" in from ? await from.ask(options) : from;
+  const base = options.live || hostPlatform() === "windows" ? undefined : options.remembered;
+  const key = base?.fetched && baseKey(await loadBlake3(), base.fetched);
+  const offer = "ask" in from ? await from.ask({ ...options, base: key }) : from;
   if (options.live && offer.outline !== undefined && isPlannable(offer.outline)) {
     return new OutlineTarget(offer, offer.outline, { ...options, source, offers });
   }
   const ref = await referenceOf(offer, options);
-  return await find(ref) ?? await ManifestTarget.read(source, ref, options);
+  const { changes } = offer;
+  return await find(ref) ?? (changes && base && await ChangedTarget.make(ref, changes, base, options)) ??
+    await ManifestTarget.read(source, ref, options);
 }
 
 /** A directory that is at the destination already, as is remembered: there is nothing to do. */

@@ -19,6 +19,7 @@ import type { CompareDirOptions, ReadManifestOptions } from "./fetch_options.ts"
 import { type LocalTree, readLocalTree } from "./local_tree.ts";
 import { WorkPacer } from "./pacer.ts";
 import { readManifest } from "./read_manifest.ts";
+import { RecordTable } from "./record_table.ts";
 import { openRoot } from "./scan.ts";
 
 /** One entry of a listing. */
@@ -125,7 +126,7 @@ export async function diffDir(
   const target = await openTarget(source, from, { ...options, live: false });
   const plan = await target.check(options, pacer);
   const tree: LocalTree = statOf(action, absolute) === undefined
-    ? { root: absolute, records: new Map(), hasOther: false }
+    ? { root: absolute, table: RecordTable.empty(), records: new Map(), hasOther: false }
     : await readLocalTree(action, openRoot(action, dest), pacer);
   return await compareTree(plan, tree, pacer);
 }

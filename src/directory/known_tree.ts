@@ -69,6 +69,11 @@ export class KnownTree {
     return this.#read.has(record);
   }
 
+  /** Number of an entry in the memory; below 0 when it is no file of which it is known what it holds. */
+  rowOf(entry: number): number {
+    return this.#match.rows[entry];
+  }
+
   /** The hashes of a file's chunks, one after another; `undefined` when it has to be read. */
   hashesOf(record: WalkRecord): Uint8Array | undefined {
     const row = this.find(record);

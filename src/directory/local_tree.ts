@@ -9,17 +9,20 @@ import { KnownTree } from "./known_tree.ts";
 import type { WorkPacer } from "./pacer.ts";
 import type { RecordTable } from "./record_table.ts";
 import type { TreeCache } from "./tree_cache.ts";
+import type { TreeMemory } from "./tree_cache_format.ts";
 import { type WalkRecord, walkTree } from "./walk.ts";
 
 /** A listed tree. */
 export interface LocalTree {
   /** Absolute path. */
   readonly root: string;
+  /** Its entries, sorted by the UTF-8 bytes of their paths. */
+  readonly table: RecordTable;
   /** Its entries by path. */
   readonly records: ReadonlyMap<string, WalkRecord>;
   /** Whether it holds something that no manifest can hold, or that cannot be read. */
   readonly hasOther: boolean;
-  /** What is remembered of it. */
+  /** What is remembered of it: of the same entries. */
   readonly known?: KnownTree;
 }
 
@@ -27,6 +30,8 @@ export interface LocalTree {
 export interface LocalTreeOptions {
   /** Where it may be remembered what its files hold. */
   readonly cache?: TreeCache;
+  /** What is remembered of it. @default what the cache remembers */
+  readonly remembered?: TreeMemory;
   /** Hashes its files where nothing is remembered. @default false */
   readonly hashes?: boolean;
 }
@@ -36,11 +41,10 @@ export async function readLocalTree(
   action: string,
   root: string,
   pacer: WorkPacer,
-  { cache, hashes = false }: LocalTreeOptions = {},
+  { cache, remembered = cache?.load({ root }), hashes = false }: LocalTreeOptions = {},
 ): Promise<LocalTree> {
   const unlimited = Number.MAX_SAFE_INTEGER;
   const since = Date.now();
-  const remembered = cache?.load({ root });
   const walked = await walkTree(root, {
     action,
     pacer,

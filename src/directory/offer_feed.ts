@@ -6,8 +6,10 @@
  */
 
 import type { BlobRef } from "../wire/blob_ref.ts";
+import { equalBytes } from "../wire/bytes.ts";
 import type { OutlineEntry } from "../wire/dir_outline.ts";
 import { MAX_OFFER_HASHES } from "../wire/offer_message.ts";
+import { packChanges, type PackedChanges } from "./packed_changes.ts";
 import { type PackedOutline, packOutline } from "./packed_outline.ts";
 import { HASH_LENGTH } from "./tree_hashes.ts";
 
@@ -15,6 +17,14 @@ import { HASH_LENGTH } from "./tree_hashes.ts";
 export interface ListedEntries {
   /** Everything but the hashes, in the order of the manifest. */
   readonly records: readonly OutlineEntry[];
+}
+
+/** How the directory differs from an earlier one. */
+interface Change {
+  /** What that one is known by. */
+  readonly base: Uint8Array;
+  /** Packs the changes when somebody wants them. */
+  readonly pack: () => PackedChanges;
 }
 
 /** Somebody who is to be told of news. */
@@ -32,6 +42,7 @@ export class OfferFeed {
   failure: { readonly error: unknown } | undefined;
   #listed: ListedEntries | undefined;
   #outline: PackedOutline | undefined;
+  #change: Change | undefined;
   /** The hashes of all files, of which the first ones are known. */
   #hashes: Uint8Array = new Uint8Array();
   #count = 0;
@@ -66,6 +77,19 @@ export class OfferFeed {
     this.#hashes = hashes;
     this.#count = count;
     this.#tell();
+  }
+
+  /** Notes how the directory differs from the one that is known by `base`. @param changes encoded. */
+  change(base: Uint8Array, changes: Uint8Array): void {
+    let packed: PackedChanges | undefined;
+    this.#change = { base, pack: () => packed ??= packChanges(changes) };
+    this.#tell();
+  }
+
+  /** How it differs from the one that is known by `base`; `undefined` when that is not known, or not yet. */
+  changesFrom(base: Uint8Array): PackedChanges | undefined {
+    const change = this.#change;
+    return change !== undefined && equalBytes(change.base, base) ? change.pack() : undefined;
   }
 
   /** Notes that everything was read. */

@@ -142,6 +142,7 @@ function sinkOf(feed: OfferFeed, store: FolderBlobStore): ScanSink {
     ...storeSink(store),
     part: (path, identity, chunk, offset) => store.addFile(path, identity, [{ ...chunk, offset }]),
     listed: (table) => feed.list(table),
+    changed: (base, changes) => feed.change(base, changes),
     finished: (ref) => feed.finish(ref),
     known: (hashes, count) => feed.know(hashes.bytes, count),
     isFollowed: () => feed.isFollowed,

@@ -24,10 +24,12 @@ import {
   encodeOfferQuestion,
   MAX_OFFER_ANSWER_LENGTH,
   type OfferAnswer,
+  type OfferChanges,
   type OfferFailed,
   type OfferOutline,
 } from "../wire/offer_message.ts";
 import type { DirectoryOffer, RequestOfferOptions } from "./directory_offer.ts";
+import { checkChangesSize, type PackedChanges } from "./packed_changes.ts";
 import { checkOutlineSize, unpackOutline } from "./packed_outline.ts";
 
 /** Protocol number of directory offers. */
@@ -59,7 +61,7 @@ export async function requestOffer(
   session: Session,
   options: RequestOfferOptions = {},
 ): Promise<DirectoryOffer> {
-  const { live = true, signal } = options;
+  const { live = true, base, signal } = options;
   signal?.throwIfAborted();
   const { transport } = await session.openStream({
     protocol: OFFER_PROTOCOL,
@@ -67,7 +69,7 @@ export async function requestOffer(
     signal,
   });
   const offer = new RequestedOffer(session.peerName.slice(0, 10), transport, options);
-  transport.write(frameMessage(encodeOfferQuestion({ live })));
+  transport.write(frameMessage(encodeOfferQuestion({ live, base })));
   transport.finish();
   await offer.begun;
   return offer;
@@ -90,13 +92,14 @@ function settleLater<T>(): Settle<T> {
 
 class RequestedOffer implements DirectoryOffer {
   outline: readonly OutlineEntry[] | undefined;
+  changes: PackedChanges | undefined;
   /** Settles once there is an outline or a reference. */
   readonly #begun = settleLater<void>();
   readonly #ref = settleLater<BlobRef>();
   readonly #reader: MessageReader;
   readonly #live: boolean;
-  /** The outline that is being received: what was announced, the pieces so far, and what is missing. */
-  #announced: OfferOutline | undefined;
+  /** The outline or the changes that are being received: what was announced, the pieces so far, and what is missing. */
+  #announced: OfferOutline | OfferChanges | undefined;
   #pieces: Uint8Array[] = [];
   #owed = 0;
   /** Who waits for hashes. */
@@ -161,14 +164,14 @@ class RequestedOffer implements DirectoryOffer {
     return this.outline !== undefined && this.#waiting === undefined;
   }
 
-  /** Takes one message or one piece of the outline; false when nothing is there, or nobody waits for it. */
+  /** Takes one message or one piece of what is packed; false when nothing is there, or nobody waits for it. */
   #step(): boolean {
     if (this.#owed > 0) {
       const piece = this.#reader.raw(this.#owed);
       if (piece === undefined) return false;
       this.#pieces.push(piece);
       this.#owed -= piece.length;
-      if (this.#owed === 0) this.#takeOutline();
+      if (this.#owed === 0) this.#takePacked();
       return true;
     }
     if (this.#isPaused) return false;
@@ -185,10 +188,13 @@ class RequestedOffer implements DirectoryOffer {
           throw this.#breach("it sends an outline nobody asked for");
         }
         checkOutlineSize(answer.length, answer.packedLength, this.options);
-        if (answer.packedLength === 0) throw this.#breach("its outline has no bytes");
-        this.#announced = answer;
-        this.#owed = answer.packedLength;
-        return;
+        return this.#announce(answer);
+      case "changes":
+        if (this.#live || this.options.base === undefined || this.#announced !== undefined) {
+          throw this.#breach("it sends changes nobody asked for");
+        }
+        checkChangesSize(answer.length, answer.packedLength);
+        return this.#announce(answer);
       case "hashes": {
         if (this.outline === undefined) throw this.#breach("it sends hashes without an outline");
         const { resolve } = this.#waiting!;
@@ -202,11 +208,21 @@ class RequestedOffer implements DirectoryOffer {
     }
   }
 
-  #takeOutline(): void {
+  #announce(answer: OfferOutline | OfferChanges): void {
+    if (answer.packedLength === 0) throw this.#breach(`it announces ${answer.kind} that has no bytes`);
+    this.#announced = answer;
+    this.#owed = answer.packedLength;
+  }
+
+  #takePacked(): void {
     const packed = concatBytes(this.#pieces);
     this.#pieces = [];
-    this.outline = unpackOutline({ length: this.#announced!.length, packed }, this.options);
-    this.#begun.resolve();
+    const { kind, length } = this.#announced!;
+    if (kind === "changes") this.changes = { length, packed };
+    else {
+      this.outline = unpackOutline({ length, packed }, this.options);
+      this.#begun.resolve();
+    }
   }
 
   #refOf(bytes: Uint8Array): BlobRef {

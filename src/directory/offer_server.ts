@@ -17,6 +17,7 @@ import {
   MAX_OFFER_QUESTION_LENGTH,
   type OfferAnswer,
   type OfferFailureCode,
+  type OfferQuestion,
 } from "../wire/offer_message.ts";
 import type { FolderOffer } from "./offer_folder.ts";
 import { OFFER_PROTOCOL } from "./offer_request.ts";
@@ -71,8 +72,9 @@ export function serveOffer(
 /** One requester's stream. */
 class ServedOffer {
   readonly #reader: MessageReader;
-  /** Whether names and hashes were asked for; `undefined` before the question. */
-  #live: boolean | undefined;
+  /** `undefined` before it came. */
+  #asked: OfferQuestion | undefined;
+  #hasChanges = false;
   #hasOutline = false;
   /** Hashes told. */
   #told = 0;
@@ -108,8 +110,8 @@ class ServedOffer {
     try {
       if (this.stream.error !== undefined || this.stream.sending.terminal) return this.#end();
       if (this.#finished) return;
-      if (this.#live === undefined) this.#question();
-      while (this.#live !== undefined && this.stream.writable && this.#step());
+      if (this.#asked === undefined) this.#question();
+      while (this.#asked !== undefined && this.stream.writable && this.#step(this.#asked));
     } catch (error) {
       log("directory", "error", "Cannot tell of the offer: {error}", { error });
       this.stream.abort(ErrorCode.INTERNAL_ERROR);
@@ -120,29 +122,31 @@ class ServedOffer {
   #question(): void {
     try {
       const message = this.#reader.message();
-      if (message !== undefined) this.#live = decodeOfferQuestion(message).live;
+      if (message !== undefined) this.#asked = decodeOfferQuestion(message.slice());
       else if (this.stream.ended) this.#finish();
     } catch (error) {
       if (!(error instanceof HawserError)) throw error;
       this.refuse("BAD_REQUEST", error.message);
     }
-    if (this.#live !== undefined) this.#unfollow = this.offer.feed.follow(() => this.#pump(), this.#live);
+    if (this.#asked === undefined) return;
+    this.#unfollow = this.offer.feed.follow(() => this.#pump(), this.#asked.live);
   }
 
   /** Tells the next piece of what is known; false when that was told. */
-  #step(): boolean {
+  #step({ live, base }: OfferQuestion): boolean {
     const { feed } = this.offer;
     if (feed.failure !== undefined) {
       this.refuse("FAILED", this.#reason(feed.failure.error));
       return false;
     }
-    if (this.#live && !this.#hasOutline && feed.ref === undefined) return this.#outline();
+    if (live && !this.#hasOutline && feed.ref === undefined) return this.#outline();
     if (this.#hasOutline && this.#told < feed.count) {
       const hashes = feed.hashesFrom(this.#told);
       this.#answer({ kind: "hashes", hashes });
       this.#told += hashes.length / HASH_LENGTH;
       return true;
     }
+    if (!live && base !== undefined && !this.#hasChanges && this.#changes(base)) return true;
     if (feed.ref === undefined) return false;
     this.#answer({ kind: "done", ref: encodeBlobRef(feed.ref) });
     this.#finish();
@@ -156,6 +160,16 @@ class ServedOffer {
     this.#hasOutline = true;
     const { length, packed } = outline;
     this.#answer({ kind: "outline", length, packedLength: packed.length });
+    this.stream.write(packed);
+    return true;
+  }
+
+  #changes(base: Uint8Array): boolean {
+    const changes = this.offer.feed.changesFrom(base);
+    if (changes === undefined) return false;
+    this.#hasChanges = true;
+    const { length, packed } = changes;
+    this.#answer({ kind: "changes", length, packedLength: packed.length });
     this.stream.write(packed);
     return true;
   }

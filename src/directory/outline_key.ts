@@ -13,7 +13,12 @@ import type { PlannedFile } from "./plan_files.ts";
 
 /** The key of a directory, hex. */
 export function outlineKey(blake3: Blake3, outline: readonly OutlineEntry[]): string {
-  return toHex(blake3.hash(encodeDirOutline(outline)));
+  return keyOfOutline(blake3, encodeDirOutline(outline));
+}
+
+/** The same of an encoded outline. */
+export function keyOfOutline(blake3: Blake3, outline: Uint8Array): string {
+  return toHex(blake3.hash(outline));
 }
 
 /** The outline of a manifest. @param files those of its plan. */

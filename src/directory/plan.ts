@@ -14,6 +14,7 @@ import { DEFAULT_MAX_DEPTH, DEFAULT_MAX_ENTRIES, type ManifestLimits } from "./l
 import type { WorkPacer } from "./pacer.ts";
 import { foldPath, PathChecker, sortByPath, unsafe } from "./path_rules.ts";
 import {
+  type FileRules,
   type FilesOf,
   manifestFiles,
   outlineFiles,
@@ -123,8 +124,7 @@ function* check<T extends DirEntry | OutlineEntry>(
   yield* sliced(entries, (entry) => names.add(entry));
   const implied = yield* names.impliedDirs();
   const links = checkLinks(entries, names, platform, options.symlinks ?? "inside");
-  const mask = options.specialModes ? SPECIAL_BITS : PERMISSION_BITS;
-  const applied = (mode: number) => mode === 0 ? undefined : mode & mask;
+  const { modeMask, applied } = modesOf(options);
   const dirs: PlannedDir[] = implied.map((path) => ({ path, mode: undefined }));
   for (const entry of entries) {
     if (entry.kind === "dir") dirs.push({ path: entry.path, mode: applied(entry.mode) });
@@ -133,8 +133,16 @@ function* check<T extends DirEntry | OutlineEntry>(
     dirs: sortByPath(dirs),
     ...yield* filesOf(entries, { applied, maxBytes }),
     ...links,
-    modeMask: mask,
+    modeMask,
   };
+}
+
+/** Which bits of modes are applied, and what becomes of a mode; `undefined` leaves what the system gives. */
+export function modesOf(
+  { specialModes }: CheckOptions,
+): Pick<ManifestPlan, "modeMask"> & Pick<FileRules, "applied"> {
+  const modeMask = specialModes ? SPECIAL_BITS : PERMISSION_BITS;
+  return { modeMask, applied: (mode) => mode === 0 ? undefined : mode & modeMask };
 }
 
 function checkLinks(

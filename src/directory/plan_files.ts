@@ -72,7 +72,7 @@ export interface FileRules {
 export type FilesOf<T> = (entries: readonly T[], rules: FileRules) => Steps<PlannedFiles>;
 
 /** Adds up files. */
-class FileList {
+export class FileList {
   readonly files: PlannedFile[] = [];
   readonly chunks: ChunkTable;
   bytes = 0;
@@ -98,6 +98,31 @@ class FileList {
     this.files.push({ path, mode: applied(mode), size, firstChunk, chunkCount });
   }
 
+  /** Adds a file of one chunk, which has some bytes, by the hash that `hashes` hold from `at` on. */
+  addSmall(path: string, mode: number, size: number, hashes: Uint8Array, at: number): void {
+    this.add(path, mode, size, (file) => {
+      if (this.chunks.add(hashes, size, file, 0, at) === undefined) throw contradiction(path);
+    });
+  }
+
+  /** Adds the file of an entry. */
+  addEntry(entry: FileEntry): void {
+    const { path, mode, blob } = entry;
+    const small = smallChunkOf(blob);
+    // An empty one is looked at more closely.
+    if (small !== undefined && small.size > 0) {
+      this.add(path, mode, small.size, (file) => addChunk(this.chunks, small, file, 0, path));
+      return;
+    }
+    const ref = contentOf(entry);
+    this.add(path, mode, ref.size, (file) => {
+      for (const [ordinal, chunk] of chunksOf(ref).entries()) {
+        addChunk(this.chunks, chunk, file, ordinal, path);
+      }
+    });
+  }
+
+  /** All of them. */
   finish(): PlannedFiles {
     const { files, bytes, chunks } = this;
     return { files, bytes, chunks };
@@ -108,20 +133,7 @@ class FileList {
 export function* manifestFiles(entries: readonly DirEntry[], rules: FileRules): Steps<PlannedFiles> {
   const list = new FileList(rules, entries.length);
   yield* sliced(entries, (entry) => {
-    if (entry.kind !== "file") return;
-    const { path, mode, blob } = entry;
-    const small = smallChunkOf(blob);
-    // An empty one is looked at more closely.
-    if (small !== undefined && small.size > 0) {
-      list.add(path, mode, small.size, (file) => addChunk(list.chunks, small, file, 0, path));
-      return;
-    }
-    const ref = contentOf(entry);
-    list.add(path, mode, ref.size, (file) => {
-      for (const [ordinal, chunk] of chunksOf(ref).entries()) {
-        addChunk(list.chunks, chunk, file, ordinal, path);
-      }
-    });
+    if (entry.kind === "file") list.addEntry(entry);
   });
   return list.finish();
 }
@@ -162,8 +174,11 @@ function addChunk(chunks: ChunkTable, chunk: ChunkRef, file: number, ordinal: nu
       `wanted at most ${MAX_STORED_BLOB}`;
     throw new LimitExceededError(message, "chunk size", size, MAX_STORED_BLOB);
   }
-  if (chunks.add(hash, size, file, ordinal) !== undefined) return;
-  throw new ManifestError(
+  if (chunks.add(hash, size, file, ordinal) === undefined) throw contradiction(path);
+}
+
+function contradiction(path: string): ManifestError {
+  return new ManifestError(
     `Check manifest: entry ${JSON.stringify(path)} declares another size for a chunk than an entry before`,
   );
 }

@@ -6,7 +6,7 @@
 
 import type { ChunkSource } from "../blob/source.ts";
 import { LimitExceededError, UnsupportedError } from "../errors.ts";
-import { type BlobRef, chunksOf } from "../wire/blob_ref.ts";
+import { type BlobRef, type ChunkRef, chunksOf } from "../wire/blob_ref.ts";
 import { decodeDirManifest, type DirEntry } from "../wire/dir_manifest.ts";
 import { fetchBytes } from "./fetch_bytes.ts";
 import type { ReadManifestOptions } from "./fetch_options.ts";
@@ -28,7 +28,21 @@ export async function readManifest(
 ): Promise<{ entries: readonly DirEntry[]; manifestBytes: number }> {
   const { signal, maxInFlightBytes, maxEntries = DEFAULT_MAX_ENTRIES } = options;
   signal?.throwIfAborted();
-  const limit = options.maxManifestBytes ?? DEFAULT_MAX_MANIFEST_BYTES;
+  const chunks = manifestChunks(ref, options);
+  const difference = base && await source.fetchDelta?.({ chunks, base }, { signal });
+  const bytes = difference ?? await fetchBytes(source, chunks, { signal, maxInFlightBytes });
+  const { entries } = decodeDirManifest(bytes, { maxEntries });
+  return { entries, manifestBytes: bytes.length };
+}
+
+/**
+ * The chunks of a manifest that may be fetched. Throws `LimitExceededError` when it is too large, `UnsupportedError` when
+ * it is kept in a way that this release cannot fetch.
+ */
+export function manifestChunks(
+  ref: BlobRef,
+  { maxManifestBytes: limit = DEFAULT_MAX_MANIFEST_BYTES }: ReadManifestOptions,
+): readonly ChunkRef[] {
   // Before anything is asked for or reserved: the size is whatever the reference's maker wrote.
   if (ref.size > limit) {
     const message = `Fetch manifest: it has ${ref.size} bytes, wanted at most ${limit}`;
@@ -37,9 +51,5 @@ export async function readManifest(
   if (ref.kind === "manifest" && ref.encoding.kind !== "replicated") {
     throw new UnsupportedError("Fetch manifest: it uses erasure coding, which this release cannot fetch");
   }
-  const chunks = chunksOf(ref);
-  const difference = base && await source.fetchDelta?.({ chunks, base }, { signal });
-  const bytes = difference ?? await fetchBytes(source, chunks, { signal, maxInFlightBytes });
-  const { entries } = decodeDirManifest(bytes, { maxEntries });
-  return { entries, manifestBytes: bytes.length };
+  return chunksOf(ref);
 }

@@ -20,11 +20,13 @@ import { type HashedTree, hashTree, recallTree } from "./hash_tree.ts";
 import { HashedResult, otherEntry } from "./hashed_result.ts";
 import type { ManifestLimits } from "./limits.ts";
 import { WorkPacer, type WorkTakers } from "./pacer.ts";
+import { baseKey } from "./packed_changes.ts";
 import { PathFilter, type PathPatterns } from "./path_filter.ts";
 import { RecordTable } from "./record_table.ts";
 import { ScanReport } from "./scan_report.ts";
 import { TreeCache, type TreeName } from "./tree_cache.ts";
 import type { TreeMemory } from "./tree_cache_format.ts";
+import { changesOf } from "./tree_changes.ts";
 import type { TreeHashes } from "./tree_hashes.ts";
 import { encodeTree } from "./tree_manifest.ts";
 import { type SkippedEntry, type WalkRecord, walkTree } from "./walk.ts";
@@ -123,6 +125,11 @@ export interface ScanSink {
   readonly listed?: (table: RecordTable) => void;
   /** Is told that the first `count` hashes of the tree are known; `file`, `part` or `later` were called before. */
   readonly known?: (hashes: TreeHashes, count: number) => void;
+  /**
+   * Is told, before the reference, how the tree differs from the one that is remembered: what that one is known by (see
+   * `baseKey`), and the encoded changes.
+   */
+  readonly changed?: (base: Uint8Array, changes: Uint8Array) => void;
   /** Is told the reference when it is known before all is done. */
   readonly finished?: (ref: BlobRef) => void;
   /** Whether what is found is in demand already, and this thread has that to do, too. @default never */
@@ -201,6 +208,12 @@ export async function scanInto(
     }
     sink.listed?.(table);
     tree = await scan.hash(pacer, since, memory);
+    if (!tree.isRemembered && memory?.scanned !== undefined && sink.changed !== undefined) {
+      const changes = changesOf(table, tree, memory);
+      if (changes !== undefined) sink.changed(baseKey(scan.hasher.blake3, memory.scanned), changes);
+      // Whoever has that one makes the manifest of it while it is made here.
+      await pacer.pause();
+    }
     result = tree.isRemembered && memory?.scanned !== undefined
       ? report.finishRemembered(memory.scanned, tree.hashes, walked.skipped)
       : await scan.finishHashed(tree.hashes, walked.skipped);

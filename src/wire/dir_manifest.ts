@@ -74,18 +74,7 @@ export interface DirManifestLimits {
  */
 export function encodeDirManifest(entries: readonly DirEntry[]): Uint8Array {
   const writer = new DirManifestWriter(entries.length);
-  for (const entry of entries) {
-    switch (entry.kind) {
-      case "file":
-        writer.file(entry.path, entry.mode, entry.blob);
-        break;
-      case "dir":
-        writer.dir(entry.path, entry.mode);
-        break;
-      case "symlink":
-        writer.symlink(entry.path, entry.target);
-    }
-  }
+  for (const entry of entries) writer.entry(entry);
   return writer.finish();
 }
 
@@ -100,6 +89,18 @@ export class DirManifestWriter {
   constructor(count: number) {
     // A usual entry is a path of some 50 bytes and a reference of 116.
     this.#writer = new PostcardWriter(16 + 192 * count).u8(DIR_MANIFEST_VERSION).varint(count);
+  }
+
+  /** Any entry. */
+  entry(entry: DirEntry): void {
+    switch (entry.kind) {
+      case "file":
+        return this.file(entry.path, entry.mode, entry.blob);
+      case "dir":
+        return this.dir(entry.path, entry.mode);
+      case "symlink":
+        return this.symlink(entry.path, entry.target);
+    }
   }
 
   /** A file. @param blob encoded reference of the content. */

@@ -15,4 +15,5 @@ export * from "./offer_message.ts";
 export * from "./postcard.ts";
 export * from "./ticket.ts";
 export * from "./transfer_message.ts";
+export * from "./tree_changes.ts";
 export * from "./varint.ts";

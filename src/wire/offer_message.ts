@@ -20,6 +20,8 @@ export const MAX_OFFER_QUESTION_LENGTH = 64;
 export const MAX_OFFER_ANSWER_LENGTH: number = 4 + 32 * MAX_OFFER_HASHES;
 
 const HASH_LENGTH = 32;
+/** Says that a base follows. */
+const HAS_BASE = 1;
 
 /** Why there is no directory: the holder could not read it, or it refuses for one of the reasons of blob transfers. */
 export type OfferFailureCode = RefusalCode | "FAILED";
@@ -31,6 +33,11 @@ const FAILURE_CODES: readonly OfferFailureCode[] = [...REFUSAL_CODES, "FAILED"];
 export interface OfferQuestion {
   /** Whether the outline and the hashes are wanted while the holder still reads, or only the reference at the end. */
   readonly live: boolean;
+  /**
+   * The directory that the requester has: BLAKE3, 32 bytes, of its encoded reference. A holder that remembers the same
+   * one tells how its own differs from that; any other, and one of an earlier release, does as if there were none.
+   */
+  readonly base?: Uint8Array;
 }
 
 /** The names of everything in the directory: the packed outline follows. */
@@ -49,6 +56,16 @@ export interface OfferHashes {
   readonly kind: "hashes";
   /** BLAKE3 hashes, 32 bytes each, one to {@linkcode MAX_OFFER_HASHES} of them. */
   readonly hashes: Uint8Array;
+}
+
+/** How the directory differs from the one that the requester has: the packed changes (`tree_changes.ts`) follow. */
+export interface OfferChanges {
+  /** Tells the variant. */
+  readonly kind: "changes";
+  /** Size of the changes, bytes, as the holder claims. */
+  readonly length: number;
+  /** Size of their packed form, bytes. */
+  readonly packedLength: number;
 }
 
 /** The directory has been read: the last message of a good answer. */
@@ -70,21 +87,30 @@ export interface OfferFailed {
 }
 
 /** What a holder answers. */
-export type OfferAnswer = OfferOutline | OfferHashes | OfferDone | OfferFailed;
+export type OfferAnswer = OfferOutline | OfferHashes | OfferChanges | OfferDone | OfferFailed;
 
-/** The bytes of the question. */
-export function encodeOfferQuestion({ live }: OfferQuestion): Uint8Array {
-  return new PostcardWriter(2).varint(0).u8(live ? 1 : 0).finish();
+/** The bytes of the question. Throws `InvalidArgumentError` when the base is no hash. */
+export function encodeOfferQuestion({ live, base }: OfferQuestion): Uint8Array {
+  const writer = new PostcardWriter(3 + HASH_LENGTH).varint(0).u8(live ? 1 : 0);
+  if (base === undefined) return writer.finish();
+  if (base.length !== HASH_LENGTH) {
+    throw new InvalidArgumentError(
+      `Encode offer question: its base has ${base.length} bytes, want ${HASH_LENGTH}`,
+    );
+  }
+  return writer.u8(HAS_BASE).fixed(base).finish();
 }
 
-/** Reads a question; bytes after it are ignored. Throws `DecodeError` when malformed. */
+/** Reads a question; bytes after it are ignored. The base is a view of `bytes`. Throws `DecodeError` when malformed. */
 export function decodeOfferQuestion(bytes: Uint8Array): OfferQuestion {
   const reader = new PostcardReader(bytes, "offer question");
   const variant = reader.u32();
   if (variant !== 0) throw new DecodeError(`Decode offer question: variant ${variant} is unknown`);
   const live = reader.u8();
   if (live > 1) throw new DecodeError(`Decode offer question: ${live} is neither true nor false`);
-  return { live: live === 1 };
+  // Whatever else is there was added later.
+  if (reader.remaining === 0 || reader.u8() !== HAS_BASE) return { live: live === 1 };
+  return { live: live === 1, base: reader.fixed(HASH_LENGTH) };
 }
 
 /**
@@ -94,8 +120,7 @@ export function decodeOfferQuestion(bytes: Uint8Array): OfferQuestion {
 export function encodeOfferAnswer(answer: OfferAnswer): Uint8Array {
   switch (answer.kind) {
     case "outline":
-      return new PostcardWriter(24).varint(0).varint(checkNatural("length", answer.length))
-        .varint(checkNatural("packed length", answer.packedLength)).finish();
+      return encodeLengths(0, answer);
     case "hashes": {
       const { hashes } = answer;
       const defect = hashesDefect(hashes.length);
@@ -110,7 +135,14 @@ export function encodeOfferAnswer(answer: OfferAnswer): Uint8Array {
       if (code < 0) throw new InvalidArgumentError(`Encode offer answer: code "${answer.code}" is unknown`);
       return new PostcardWriter(64).varint(3).varint(code).string(clipRefusal(answer.message)).finish();
     }
+    case "changes":
+      return encodeLengths(4, answer);
   }
+}
+
+function encodeLengths(variant: number, { length, packedLength }: OfferOutline | OfferChanges): Uint8Array {
+  return new PostcardWriter(24).varint(variant).varint(checkNatural("length", length))
+    .varint(checkNatural("packed length", packedLength)).finish();
 }
 
 /**
@@ -141,6 +173,8 @@ export function decodeOfferAnswer(bytes: Uint8Array): OfferAnswer {
       }
       return { kind: "failed", code: FAILURE_CODES[code], message };
     }
+    case 4:
+      return { kind: "changes", length: reader.u64(), packedLength: reader.u64() };
     default:
       throw new DecodeError(`Decode offer answer: variant ${variant} is unknown`);
   }

@@ -28,6 +28,7 @@ import {
   encodeOfferAnswer,
   encodeOfferQuestion,
 } from "../../src/wire/offer_message.ts";
+import { decodeTreeChanges, encodeTreeChanges } from "../../src/wire/tree_changes.ts";
 import {
   DATA_HEADER,
   datagramDefect,
@@ -356,6 +357,18 @@ export const PARSERS: readonly FuzzTarget[] = [
   }),
   format("offer_question", 1, offerQuestions, encodeOfferQuestion, decodeOfferQuestion),
   format("offer_answer", 4, offerAnswers, encodeOfferAnswer, decodeOfferAnswer, LimitExceededError),
+  format(
+    "tree_changes",
+    4,
+    fc.record({
+      removed: fc.array(fc.string({ unit: "grapheme", maxLength: 20 }), { maxLength: 4 }),
+      entries: fc.array(entries, { maxLength: 8 }),
+    }),
+    encodeTreeChanges,
+    decodeTreeChanges,
+    LimitExceededError,
+    UnsupportedVersionError,
+  ),
   format(
     "outline",
     5,

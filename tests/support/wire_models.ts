@@ -93,12 +93,17 @@ export const headers: fc.Arbitrary<TransferHeader> = fc.oneof(
 );
 
 /** Questions for an offer. */
-export const offerQuestions: fc.Arbitrary<OfferQuestion> = fc.boolean().map((live) => ({ live }));
+export const offerQuestions: fc.Arbitrary<OfferQuestion> = fc.record(
+  { live: fc.boolean(), base: hashes },
+  { requiredKeys: ["live"], noNullPrototype: true },
+);
 /** Answers to them. */
 export const offerAnswers: fc.Arbitrary<OfferAnswer> = fc.oneof(
-  fc.tuple(fc.maxSafeNat(), fc.maxSafeNat()).map(([length, packedLength]): OfferAnswer => ({
-    ...{ kind: "outline", length, packedLength },
-  })),
+  fc.record({
+    kind: fc.constantFrom("outline", "changes"),
+    length: fc.maxSafeNat(),
+    packedLength: fc.maxSafeNat(),
+  }, { noNullPrototype: true }) as fc.Arbitrary<OfferAnswer>,
   fc.integer({ min: 1, max: 9 }).chain((count) =>
     fc.uint8Array({ minLength: 32 * count, maxLength: 32 * count })
   ).map((hashes): OfferAnswer => ({ kind: "hashes", hashes })),

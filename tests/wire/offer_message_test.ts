@@ -27,6 +27,7 @@ const EACH: readonly OfferAnswer[] = [
   { kind: "hashes", hashes: HASH },
   { kind: "done", ref: hex("b10b07") },
   { kind: "failed", code: "BUSY", message: "later" },
+  { kind: "changes", length: 300, packedLength: 129 },
 ];
 
 Deno.test("offer messages: round trip", () => {
@@ -41,11 +42,13 @@ Deno.test("offer messages: round trip", () => {
 Deno.test("offer messages: their bytes", () => {
   assert.equal(toHex(encodeOfferQuestion({ live: false })), "0000");
   assert.equal(toHex(encodeOfferQuestion({ live: true })), "0001");
+  assert.equal(toHex(encodeOfferQuestion({ live: false, base: HASH })), `000001${toHex(HASH)}`);
   assert.deepEqual(EACH.map((answer) => toHex(encodeOfferAnswer(answer))), [
     "00ac028101",
     `0120${toHex(HASH)}`,
     "0203b10b07",
     "0301056c61746572",
+    "04ac028101",
   ]);
   const codes = (["FORBIDDEN", "BUSY", "TOO_LARGE", "BAD_REQUEST", "FAILED"] as const).map((code) =>
     toHex(encodeOfferAnswer({ kind: "failed", code, message: "x" }))
@@ -63,13 +66,18 @@ Deno.test("offer messages: truncation at any byte is refused, bytes after the me
   }
   for (const text of ["", "00"]) assert.throws(() => decodeOfferQuestion(hex(text)), DecodeError);
   assert.deepEqual(decodeOfferQuestion(hex("0001ffff")), { live: true });
+  assert.deepEqual(decodeOfferQuestion(hex(`0000${"00".repeat(40)}`)), { live: false });
+  assert.deepEqual(decodeOfferQuestion(hex(`000001${toHex(HASH)}ffff`)), { live: false, base: HASH });
+  for (let length = 0; length < 32; length++) {
+    assert.throws(() => decodeOfferQuestion(hex(`000001${"05".repeat(length)}`)), DecodeError);
+  }
 });
 
 Deno.test("offer messages: what is unknown is refused", () => {
   for (const text of ["01", "0101", "0002", "7f01"]) {
     assert.throws(() => decodeOfferQuestion(hex(text)), DecodeError);
   }
-  for (const text of ["04", "0401", "7f", "030500", "03ff0100", "0100", "011f" + "00".repeat(31)]) {
+  for (const text of ["05", "0501", "7f", "030500", "03ff0100", "0100", "011f" + "00".repeat(31)]) {
     assert.throws(() => decodeOfferAnswer(hex(text)), DecodeError);
   }
 });
@@ -83,7 +91,7 @@ Deno.test("offer messages: limits, and no message is longer than its constant", 
   assert.throws(() => encodeOfferAnswer({ kind: "hashes", hashes: over }), LimitExceededError);
   const written = new PostcardWriter().varint(1).bytes(over).finish();
   assert.throws(() => decodeOfferAnswer(written), LimitExceededError);
-  assert.ok(encodeOfferQuestion({ live: true }).length <= MAX_OFFER_QUESTION_LENGTH);
+  assert.ok(encodeOfferQuestion({ live: true, base: HASH }).length <= MAX_OFFER_QUESTION_LENGTH);
 
   const long = encodeOfferAnswer({ kind: "failed", code: "FAILED", message: "é".repeat(5000) });
   const failed = decodeOfferAnswer(long);
@@ -93,15 +101,15 @@ Deno.test("offer messages: limits, and no message is longer than its constant", 
 });
 
 Deno.test("offer messages: values that no message can have are not written", () => {
+  for (const length of [0, 31, 33]) {
+    const base = new Uint8Array(length);
+    assert.throws(() => encodeOfferQuestion({ live: false, base }), InvalidArgumentError);
+  }
   for (const length of [-1, 0.5, 2 ** 53, NaN]) {
-    assert.throws(
-      () => encodeOfferAnswer({ kind: "outline", length, packedLength: 1 }),
-      InvalidArgumentError,
-    );
-    assert.throws(
-      () => encodeOfferAnswer({ kind: "outline", length: 1, packedLength: length }),
-      InvalidArgumentError,
-    );
+    for (const kind of ["outline", "changes"] as const) {
+      const wrong = [{ kind, length, packedLength: 1 }, { kind, length: 1, packedLength: length }];
+      for (const answer of wrong) assert.throws(() => encodeOfferAnswer(answer), InvalidArgumentError);
+    }
   }
   for (const length of [0, 31, 33]) {
     assert.throws(
