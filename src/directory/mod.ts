@@ -31,6 +31,7 @@ export { FolderOffer, type OfferedContent, offerFolder } from "./offer_folder.ts
 export { type OfferService, serveOffer, type ServeOfferOptions } from "./offer_server.ts";
 export { OFFER_PROTOCOL, requestOffer } from "./offer_request.ts";
 export { type OfferSourceOptions, toOfferSource } from "./offer_source.ts";
+export type { PackedChanges } from "./packed_changes.ts";
 export type { PathPatterns } from "./path_filter.ts";
 export { referenceOfPath } from "./reference.ts";
 export { scanDir, type ScanOptions, type ScanProgress, type ScanResult, type ScanStats } from "./scan.ts";

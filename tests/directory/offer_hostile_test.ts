@@ -8,6 +8,7 @@ import { toChunkSource } from "../../src/blob/transfer_client.ts";
 import { fetchDir } from "../../src/directory/fetch_dir.ts";
 import { toOfferSource } from "../../src/directory/offer_source.ts";
 import { LimitExceededError, SessionClosedError, TransferProtocolError } from "../../src/errors.ts";
+import type { RequestOfferOptions } from "../../src/directory/directory_offer.ts";
 import { OFFER_PROTOCOL, requestOffer } from "../../src/directory/offer_request.ts";
 import { packOutline } from "../../src/directory/packed_outline.ts";
 import { frameMessage, MessageReader } from "../../src/mesh/messages.ts";
@@ -176,6 +177,34 @@ Deno.test(
       await assert.rejects(requestOffer(session, { live: false }), /outline nobody asked for/);
     }),
 );
+
+Deno.test("hostile holder of an offer: changes of which something is wrong", { permissions }, async () => {
+  const changes: OfferAnswer = { kind: "changes", length: 4, packedLength: 4 };
+  const bytes = new Uint8Array(4);
+  const base = hashOf(1);
+  const cases: [OfferAnswer[], RequestOfferOptions, RegExp][] = [
+    [[changes], { live: false }, /changes nobody asked for/],
+    [[changes], { live: true, base }, /changes nobody asked for/],
+    [[{ ...changes, packedLength: 0 }], { live: false, base }, /has no bytes/],
+    [[{ ...changes, packedLength: 2 ** 20 + 1 }], { live: false, base }, /wanted at most 1048576/],
+    [[{ ...changes, length: 2 ** 40 }], { live: false, base }, /wanted at most 1048576/],
+  ];
+  for (const [answer, options, message] of cases) {
+    await asking([...answer, bytes, done], async (session) => {
+      await assert.rejects(requestOffer(session, options), message);
+      assert.ok(session.isOpen);
+    });
+  }
+  await asking([changes, bytes, changes, bytes, done], async (session) => {
+    await assert.rejects(requestOffer(session, { live: false, base }), /changes nobody asked for/);
+  });
+  // What they hold is not looked at here.
+  await asking([changes, bytes, done], async (session) => {
+    const offer = await requestOffer(session, { live: false, base });
+    assert.deepEqual(offer.changes, { length: 4, packed: bytes });
+    assert.deepEqual(encodeBlobRef(await offer.ref), encodeBlobRef(someRef));
+  });
+});
 
 Deno.test(
   "hostile holder of an offer: more than the limits allow is not even received",
