@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { newBlake3 } from "../../src/crypto/blake3.ts";
 import { ChangedTree } from "../../src/directory/changed_tree.ts";
 import { keyOfOutline, outlineKey, outlineOf } from "../../src/directory/outline_key.ts";
+import { packChanges, unpackChanges } from "../../src/directory/packed_changes.ts";
 import { sortByPath } from "../../src/directory/path_rules.ts";
 import { checkManifest, type CheckOptions, type ManifestPlan } from "../../src/directory/plan.ts";
 import { planChanges } from "../../src/directory/plan_changes.ts";
@@ -15,9 +16,9 @@ import { changesOf } from "../../src/directory/tree_changes.ts";
 import { TreeHashes } from "../../src/directory/tree_hashes.ts";
 import { encodeTree } from "../../src/directory/tree_manifest.ts";
 import type { WalkRecord } from "../../src/directory/walk.ts";
-import { HawserError, ManifestError } from "../../src/errors.ts";
-import { CHUNK_SIZE } from "../../src/wire/blob_ref.ts";
-import { decodeDirManifest, encodeDirManifest } from "../../src/wire/dir_manifest.ts";
+import { DecodeError, HawserError, ManifestError } from "../../src/errors.ts";
+import { blobUri, CHUNK_SIZE, encodeBlobRef, smallRef } from "../../src/wire/blob_ref.ts";
+import { decodeDirManifest, type DirEntry, encodeDirManifest } from "../../src/wire/dir_manifest.ts";
 import {
   decodeTreeChanges,
   encodeTreeChanges,
@@ -307,4 +308,21 @@ Deno.test("tree changes: any changes of any tree are applied or refused", () => 
     ]);
     assert.deepEqual(encodeDirManifest(made), manifest.value);
   }));
+});
+
+Deno.test("tree changes: packed where that is worth it", () => {
+  const hash = new Uint8Array(32).fill(7);
+  const blob = encodeBlobRef(smallRef(blobUri(hash), hash, 1));
+  for (const [count, isPacked] of [[0, false], [10, false], [1000, true]] as const) {
+    const entries = sortByPath(Array.from(
+      { length: count },
+      (_, i): DirEntry => ({ kind: "file", path: `f${i}`, mode: 1, blob }),
+    ));
+    const changes = encodeTreeChanges({ removed: [], entries });
+    const packed = packChanges(changes);
+    assert.deepEqual([packed.length, packed.packed.length < changes.length], [changes.length, isPacked]);
+    assert.deepEqual(unpackChanges(packed).entries, entries);
+    const other = { ...packed, length: changes.length - 1 };
+    if (changes.length > 4) assert.throws(() => unpackChanges(other), DecodeError);
+  }
 });
