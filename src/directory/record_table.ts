@@ -52,6 +52,8 @@ export class RecordTable implements RecordColumns {
   readonly paths: string[];
   /** As in {@linkcode RecordColumns}. */
   readonly targets: Map<number, string>;
+  /** The paths in UTF-8, separated by NUL, where they are at hand. */
+  encodedPaths: Uint8Array | undefined;
   #kinds: Uint8Array;
   #modes: Uint32Array;
   #numbers: Float64Array;
@@ -133,6 +135,13 @@ export class RecordTable implements RecordColumns {
       if (this.isFile(entry)) this.#numbers[entry * NUMBERS + CTIME] = ctimeMs;
     }
     this.#records = undefined;
+  }
+
+  /** Takes the encoded paths of another table, if it has the same paths. */
+  shareEncodedPaths({ paths, encodedPaths }: RecordTable): void {
+    if (paths.length !== this.paths.length) return;
+    for (let i = 0; i < paths.length; i++) if (paths[i] !== this.paths[i]) return;
+    this.encodedPaths = encodedPaths;
   }
 
   /** Whether an entry is a regular file. */

@@ -82,7 +82,7 @@ export function encodeTreeMemory(tree: TreeMemory, key: string): Uint8Array {
   for (let i = 0; i < count; i++) {
     if (KINDS[table.kinds[i]] === "symlink") targets.push(table.targets.get(i)!);
   }
-  const paths = encodeUtf8(table.paths.join(SEPARATOR));
+  const paths = table.encodedPaths ?? encodeUtf8(table.paths.join(SEPARATOR));
   const targetBytes = encodeUtf8(targets.join(SEPARATOR));
   const header: Header = {
     key,
@@ -200,6 +200,7 @@ function memoryOf(
     if (KINDS[kinds[i]] === "symlink") links.set(i, texts[links.size]);
   }
   const table = new RecordTable({ paths: names, kinds, modes, numbers, targets: links });
+  table.encodedPaths = paths;
   const content = new TreeHashes(table, hashes);
   if (content.length !== hashes.length) return undefined;
   const { scanned, fetched } = header;

@@ -113,6 +113,7 @@ interface OpenDirectory {
 export async function walkTree(root: string, options: WalkOptions): Promise<WalkedTree> {
   const walk = new TreeWalk(root, options);
   await walk.run();
+  if (options.expected !== undefined) walk.table.shareEncodedPaths(options.expected);
   return { table: walk.table, skipped: sortByPath(walk.skipped) };
 }
 
