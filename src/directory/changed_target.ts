@@ -4,7 +4,7 @@
  * @module
  */
 
-import { loadBlake3 } from "../crypto/blake3.ts";
+import { type Blake3, loadBlake3 } from "../crypto/blake3.ts";
 import { HashMismatchError, HawserError, ManifestError } from "../errors.ts";
 import { log } from "../runtime/logging.ts";
 import type { BlobRef } from "../wire/blob_ref.ts";
@@ -23,75 +23,88 @@ import { manifestChunks } from "./read_manifest.ts";
 import { runStepsPaced } from "./steps.ts";
 import type { TreeMemory } from "./tree_cache_format.ts";
 
-/** What a {@linkcode ChangedTarget} is made of. */
-export interface ChangedParts extends FollowedOffer {
-  /** The directory. */
-  readonly tree: ChangedTree;
-  /** Its manifest. */
-  readonly manifest: Uint8Array;
-}
-
-/**
- * A directory whose manifest is known by what is remembered of an earlier one and what has changed since.
- */
-export class ChangedTarget implements FetchTarget {
-  #entries: readonly DirEntry[] | undefined;
-
+/** The manifest that comes of what is remembered of a directory and what its holder says has changed. */
+export class ChangedManifest {
   private constructor(
-    readonly parts: ChangedParts,
-    /** Options, as text, by which it was planned what was there before. */
-    readonly plannedBy: string | undefined,
-    readonly optionsText: string | undefined,
+    /** The directory. */
+    readonly tree: ChangedTree,
+    /** Its manifest. */
+    readonly bytes: Uint8Array,
+    readonly blake3: Blake3,
   ) {}
 
   /**
-   * Puts the manifest behind `ref` together. `undefined` when that does not work out, for whatever reason: then it can
-   * still be fetched. Rejects with the signal's reason only.
+   * Puts it together. `undefined` when that does not work out, for whatever reason: then it can still be fetched. Rejects
+   * with the signal's reason only.
    */
   static async make(
-    ref: BlobRef,
-    changes: PackedChanges,
     base: TreeMemory,
-    options: ReadManifestOptions & { readonly optionsText?: string },
-  ): Promise<ChangedTarget | undefined> {
-    const pacer = new WorkPacer(options.signal);
+    changes: PackedChanges,
+    { signal }: ReadManifestOptions,
+  ): Promise<ChangedManifest | undefined> {
     try {
-      const chunks = manifestChunks(ref, options);
+      const pacer = new WorkPacer(signal);
       const tree = ChangedTree.apply(base, unpackChanges(changes));
-      const manifest = await runStepsPaced(tree.manifest(), pacer);
-      if (manifest.length !== ref.size) {
-        throw new ManifestError(`Apply changes: they make ${manifest.length} bytes, wanted ${ref.size}`);
-      }
-      const blake3 = await loadBlake3();
-      let at = 0;
-      for (const { hash, size } of chunks) {
-        const actual = blake3.hash(manifest.subarray(at, at += size));
-        if (!equalBytes(actual, hash)) throw new HashMismatchError(toHex(hash), toHex(actual));
-      }
-      const parts = { ref, manifestBytes: manifest.length, tree, manifest };
-      return new ChangedTarget(parts, base.fetched?.options, options.optionsText);
+      return new ChangedManifest(tree, await runStepsPaced(tree.manifest(), pacer), await loadBlake3());
     } catch (error) {
-      options.signal?.throwIfAborted();
-      if (!(error instanceof HawserError)) throw error;
-      log("directory", "debug", "No manifest by its changes: {error}", { error });
-      return undefined;
+      signal?.throwIfAborted();
+      giveUp(error);
     }
   }
 
+  /** The directory to fetch, if the manifest is the one behind `ref`. */
+  prove(
+    ref: BlobRef,
+    options: ReadManifestOptions & { readonly optionsText?: string },
+  ): ChangedTarget | undefined {
+    try {
+      const chunks = manifestChunks(ref, options);
+      if (this.bytes.length !== ref.size) {
+        throw new ManifestError(`Apply changes: they make ${this.bytes.length} bytes, wanted ${ref.size}`);
+      }
+      let at = 0;
+      for (const { hash, size } of chunks) {
+        const actual = this.blake3.hash(this.bytes.subarray(at, at += size));
+        if (!equalBytes(actual, hash)) throw new HashMismatchError(toHex(hash), toHex(actual));
+      }
+      return new ChangedTarget(this, ref, options.optionsText);
+    } catch (error) {
+      giveUp(error);
+    }
+  }
+}
+
+/** Says why there is no manifest by its changes. Throws what is no error of the library's. */
+function giveUp(error: unknown): void {
+  if (!(error instanceof HawserError)) throw error;
+  log("directory", "debug", "No manifest by its changes: {error}", { error });
+}
+
+/** A directory whose manifest was made of changes, and is the right one. */
+class ChangedTarget implements FetchTarget {
+  #entries: readonly DirEntry[] | undefined;
+
+  constructor(
+    readonly manifest: ChangedManifest,
+    readonly ref: BlobRef,
+    /** The options of the fetch, as text. */
+    readonly optionsText: string | undefined,
+  ) {}
+
   get entries(): { readonly length: number } {
-    return this.parts.tree;
+    return this.manifest.tree;
   }
 
   async check(options: CheckOptions, pacer: WorkPacer): Promise<ManifestPlan> {
-    const { tree } = this.parts;
-    const plan = this.plannedBy !== undefined && this.plannedBy === this.optionsText
+    const { tree } = this.manifest;
+    const plan = this.optionsText !== undefined && tree.base.fetched?.options === this.optionsText
       ? await runStepsPaced(planChanges(tree, options), pacer)
       : undefined;
     return plan ?? await checkManifestPaced(this.#read(options), options, pacer);
   }
 
   async key({ files }: ManifestPlan): Promise<string> {
-    return keyOfOutline(await loadBlake3(), this.parts.tree.outline(files));
+    return keyOfOutline(await loadBlake3(), this.manifest.tree.outline(files));
   }
 
   follow(): undefined {
@@ -99,13 +112,12 @@ export class ChangedTarget implements FetchTarget {
   }
 
   settled(): Promise<FollowedOffer> {
-    const { ref, manifestBytes } = this.parts;
-    return Promise.resolve({ ref, manifestBytes });
+    return Promise.resolve({ ref: this.ref, manifestBytes: this.manifest.bytes.length });
   }
 
   close(): void {}
 
   #read({ maxEntries }: CheckOptions): readonly DirEntry[] {
-    return this.#entries ??= decodeDirManifest(this.parts.manifest, { maxEntries }).entries;
+    return this.#entries ??= decodeDirManifest(this.manifest.bytes, { maxEntries }).entries;
   }
 }

@@ -23,6 +23,11 @@ export interface RequestOfferOptions extends Pick<ManifestLimits, "maxEntries" |
    * @default none
    */
   readonly base?: Uint8Array;
+  /**
+   * Called with what has changed since that one, packed, as the holder claims: before the reference is known, and again
+   * when the holder was asked again. Must be quick.
+   */
+  readonly onChanges?: (changes: PackedChanges) => void;
   /** Ends the work with the signal's reason, also when it is aborted after the offer was given. */
   readonly signal?: AbortSignal;
 }
@@ -48,11 +53,6 @@ export interface DirectoryOffer {
    * (`PeerSilentError`), with the session's error, or the signal's reason. Nobody has to wait for it.
    */
   readonly ref: Promise<BlobRef>;
-  /**
-   * What has changed since the directory that the question named, packed, as the holder claims; `undefined` before the
-   * reference has come, and when it does not tell.
-   */
-  readonly changes?: PackedChanges;
   /** Tells the holder that no more is wanted; what is waited for rejects. */
   close(): void;
 }

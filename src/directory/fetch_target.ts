@@ -16,13 +16,13 @@ import type { OutlineEntry } from "../wire/dir_outline.ts";
 import type { DirectoryOffer, OfferSource } from "./directory_offer.ts";
 import type { KnownChunks } from "./fetch_jobs.ts";
 import type { FetchDirStats, ReadManifestOptions } from "./fetch_options.ts";
-import { ChangedTarget } from "./changed_target.ts";
+import { ChangedManifest } from "./changed_target.ts";
 import type { KnownTree } from "./known_tree.ts";
 import { DEFAULT_MAX_MANIFEST_BYTES } from "./limits.ts";
 import { type FollowedOffer, OfferFollower } from "./offer_follower.ts";
 import { outlineKey, outlineOf } from "./outline_key.ts";
 import type { WorkPacer } from "./pacer.ts";
-import { baseKey } from "./packed_changes.ts";
+import { baseKey, type PackedChanges } from "./packed_changes.ts";
 import { checkManifestPaced, type CheckOptions, checkOutlinePaced, type ManifestPlan } from "./plan.ts";
 import { isPlannable } from "./plan_files.ts";
 import { readManifest } from "./read_manifest.ts";
@@ -106,13 +106,18 @@ async function openOrFind<T>(
   const offers = "ask" in from ? from : undefined;
   const base = options.live || hostPlatform() === "windows" ? undefined : options.remembered;
   const key = base?.fetched && baseKey(await loadBlake3(), base.fetched);
-  const offer = "ask" in from ? await from.ask({ ...options, base: key }) : from;
+  /** Put together while the holder makes sure of the reference. */
+  let making: Promise<ChangedManifest | undefined> | undefined;
+  const onChanges = (changes: PackedChanges) => {
+    making = ChangedManifest.make(base!, changes, options);
+    making.catch(() => {});
+  };
+  const offer = "ask" in from ? await from.ask({ ...options, base: key, onChanges }) : from;
   if (options.live && offer.outline !== undefined && isPlannable(offer.outline)) {
     return new OutlineTarget(offer, offer.outline, { ...options, source, offers });
   }
   const ref = await referenceOf(offer, options);
-  const { changes } = offer;
-  return await find(ref) ?? (changes && base && await ChangedTarget.make(ref, changes, base, options)) ??
+  return await find(ref) ?? (await making)?.prove(ref, options) ??
     await ManifestTarget.read(source, ref, options);
 }
 

@@ -29,7 +29,7 @@ import {
   type OfferOutline,
 } from "../wire/offer_message.ts";
 import type { DirectoryOffer, RequestOfferOptions } from "./directory_offer.ts";
-import { checkChangesSize, type PackedChanges } from "./packed_changes.ts";
+import { checkChangesSize } from "./packed_changes.ts";
 import { checkOutlineSize, unpackOutline } from "./packed_outline.ts";
 
 /** Protocol number of directory offers. */
@@ -92,7 +92,6 @@ function settleLater<T>(): Settle<T> {
 
 class RequestedOffer implements DirectoryOffer {
   outline: readonly OutlineEntry[] | undefined;
-  changes: PackedChanges | undefined;
   /** Settles once there is an outline or a reference. */
   readonly #begun = settleLater<void>();
   readonly #ref = settleLater<BlobRef>();
@@ -218,7 +217,7 @@ class RequestedOffer implements DirectoryOffer {
     const packed = concatBytes(this.#pieces);
     this.#pieces = [];
     const { kind, length } = this.#announced!;
-    if (kind === "changes") this.changes = { length, packed };
+    if (kind === "changes") this.options.onChanges?.({ length, packed });
     else {
       this.outline = unpackOutline({ length, packed }, this.options);
       this.#begun.resolve();

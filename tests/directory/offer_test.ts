@@ -13,12 +13,14 @@ import {
 } from "../../src/errors.ts";
 import { offerFolder } from "../../src/directory/offer_folder.ts";
 import { requestOffer } from "../../src/directory/offer_request.ts";
+import { type PackedChanges, unpackChanges } from "../../src/directory/packed_changes.ts";
 import { scanDir } from "../../src/directory/scan.ts";
 import { shareFolder } from "../../src/directory/share.ts";
 import { yieldToEventLoop } from "../../src/runtime/host.ts";
 import { CHUNK_SIZE, chunksOf, encodeBlobRef } from "../../src/wire/blob_ref.ts";
 import { concatBytes, toHex } from "../../src/wire/bytes.ts";
 import { MAX_OFFER_HASHES } from "../../src/wire/offer_message.ts";
+import { encodeTreeChanges, type TreeChanges } from "../../src/wire/tree_changes.ts";
 import { connectedPair, loopback, startNode, targetOf, until } from "../mesh/nodes.ts";
 import { tempPermissions, withTempDir } from "../support/temp.ts";
 import { makeTree, pattern } from "../support/tree.ts";
@@ -342,3 +344,34 @@ test("whatever the tree, and whenever they ask, all are told of the same directo
     { numRuns: 25 },
   );
 });
+
+Deno.test(
+  "offer: changes are told before the reference, to who has what they are from",
+  { permissions },
+  async () => {
+    const manual = new ManualOffer();
+    const changes = encodeTreeChanges({ removed: ["gone"], entries: [] });
+    await withOffer(manual.offer, async (session) => {
+      const told: TreeChanges[] = [];
+      const onChanges = (packed: PackedChanges) => told.push(unpackChanges(packed));
+      const asked = [hashOf(1), hashOf(2)].map((base) =>
+        requestOffer(session, { live: false, base, onChanges })
+      );
+      const others = [
+        requestOffer(session, { live: false, onChanges }),
+        requestOffer(session, { onChanges }),
+      ];
+      manual.list(1);
+      manual.feed.change(hashOf(1), changes);
+      await until(() => told.length > 0);
+      await others[1];
+      manual.know(1);
+      await manual.finish();
+      const refs = await Promise.all([...asked, others[0]].map(async (offer) => (await offer).ref));
+      assert.deepEqual(refs.map(encodeBlobRef), Array(3).fill(encodeBlobRef(someRef)));
+      // Who comes later is told, too.
+      await requestOffer(session, { live: false, base: hashOf(1), onChanges });
+      assert.deepEqual(told, Array(2).fill({ removed: ["gone"], entries: [] }));
+    });
+  },
+);
