@@ -91,7 +91,8 @@ export class ChunkTable {
     const head = this.#slots[slot];
     if (head !== NONE && this.#sizes[head] !== this.#sizes[index]) return false;
     // By hand: views cost more than the bytes.
-    for (let i = 0, to = index * HASH_LENGTH; i < HASH_LENGTH; i++) this.#hashes[to + i] = hash[at + i];
+    const hashes = this.#hashes;
+    for (let i = 0, to = index * HASH_LENGTH; i < HASH_LENGTH; i++) hashes[to + i] = hash[at + i];
     if (head === NONE) {
       this.#slots[slot] = index;
       this.#next[index] = NONE;
@@ -116,8 +117,9 @@ export class ChunkTable {
 
   /** Whether the hash of a chunk, known or zeroes, is the one in `hash` from `at` on. */
   hasHash(index: number, hash: Uint8Array, at = 0): boolean {
+    const hashes = this.#hashes;
     const own = index * HASH_LENGTH;
-    for (let i = 0; i < HASH_LENGTH; i++) if (this.#hashes[own + i] !== hash[at + i]) return false;
+    for (let i = 0; i < HASH_LENGTH; i++) if (hashes[own + i] !== hash[at + i]) return false;
     return true;
   }
 

@@ -34,8 +34,9 @@ export interface DirDiff {
 export async function compareTree(plan: ManifestPlan, tree: LocalTree, pacer: WorkPacer): Promise<DirDiff> {
   const comparison = compareShape(plan, tree);
   const content = await ContentComparison.create(plan, tree, pacer);
-  for (const [file, entry] of comparison.undecided) {
-    const isSame = await content.compare(file, entry) === "same";
+  const { files, entries } = comparison.undecided;
+  for (const [i, file] of files.entries()) {
+    const isSame = await content.compare(file, entries[i]) === "same";
     (isSame ? comparison.unchanged : comparison.changed).push(plan.files[file].path);
   }
   const { added, changed, removed, unchanged } = comparison;
@@ -63,14 +64,15 @@ export async function verifyTree(
   const same: number[] = [];
   const useless = new Set<WalkRecord>();
   const content = await ContentComparison.create(plan, tree, pacer);
-  for (const [file, entry] of undecided) {
-    const looked = content.compare(file, entry);
-    const found = looked instanceof Promise ? await looked : looked;
-    if (found === "same") same.push(file);
-    else if (found === "unknown") useless.add(tree.table.records[entry]);
+  const { files, entries } = undecided;
+  for (let i = 0; i < files.length; i++) {
+    const looked = content.compare(files[i], entries[i]);
+    const found = typeof looked === "string" ? looked : await looked;
+    if (found === "same") same.push(files[i]);
+    else if (found === "unknown") useless.add(tree.table.records[entries[i]]);
   }
   const isShaped = !tree.hasOther && added.length + changed.length + removed.length === 0;
-  return { isSame: isShaped && same.length === undecided.length, same, useless };
+  return { isSame: isShaped && same.length === files.length, same, useless };
 }
 
 /** What `lstat` tells. */
@@ -78,8 +80,8 @@ function compareShape(plan: ManifestPlan, tree: LocalTree) {
   const added: string[] = [];
   const changed: string[] = [];
   const unchanged: string[] = [];
-  /** Files, by number, that only their content can tell apart, and which entry of the tree each is. */
-  const undecided: [number, number][] = [];
+  /** Files, by number, that only their content can tell apart, and which entry of the tree each is: without an object each. */
+  const undecided = { files: [] as number[], entries: [] as number[] };
   const hasModes = hostPlatform() !== "windows";
   const sameMode = (found: number, wanted: number | undefined, mask: number) =>
     !hasModes || wanted === undefined || (found & mask) === wanted;
@@ -99,8 +101,10 @@ function compareShape(plan: ManifestPlan, tree: LocalTree) {
       const { path, mode, size } = plan.files[item];
       const isLike = table.isFile(entry) && table.sizeOf(entry) === size &&
         sameMode(table.modes[entry], mode, MODE_BITS);
-      if (isLike) undecided.push([item, entry]);
-      else changed.push(path);
+      if (isLike) {
+        undecided.files.push(item);
+        undecided.entries.push(entry);
+      } else changed.push(path);
     },
   };
   const removed = pairUp(plan, table, (kind, item, entry) => {
