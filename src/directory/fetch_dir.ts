@@ -30,7 +30,9 @@ import { TreeHand } from "./tree_hand.ts";
 
 const ACTION = "Fetch directory";
 /** Entries of a new tree from which on a second thread that makes files is worth its start. */
-const HAND_FROM = 1000;
+const HAND_FROM = 4000;
+/** How long one waits for what is in a tree when it is taken for such a one, milliseconds. */
+const LARGE_AFTER_MS = 80;
 
 /**
  * Makes `dest` the directory behind a reference, or the one that a peer offers, all or nothing: the new tree is made in
@@ -87,8 +89,8 @@ export async function fetchDir(
 }
 
 /**
- * As {@linkcode fetchDir}, with the calls that change the destination given by the caller, and the number of entries from
- * which an old tree is mirrored.
+ * As {@linkcode fetchDir}, with the calls that change the destination given by the caller, the number of entries from
+ * which an old tree is mirrored, and the thread that makes files, however few.
  */
 export async function fetchDirWith(
   source: ChunkSource,
@@ -97,6 +99,7 @@ export async function fetchDirWith(
   options: FetchDirOptions,
   calls: InstallCalls,
   mirrorFrom?: number,
+  givenHand?: TreeHand,
 ): Promise<FetchDirStats> {
   const pacer = new WorkPacer(options.signal);
   const destination = await resolveDestination(ACTION, dest);
@@ -137,7 +140,11 @@ export async function fetchDirWith(
   // Then nobody needs to know any more what is on this machine.
   opening.catch((reason) => stop.abort(reason));
   let served = false;
-  let hand: TreeHand | undefined;
+  let hand = givenHand;
+  // While its holder lists a large tree there is nothing else to do.
+  const early = isFresh && hand === undefined
+    ? setTimeout(() => hand = TreeHand.start(), LARGE_AFTER_MS)
+    : undefined;
   try {
     const old = await reading;
     const target = await opening;
@@ -146,8 +153,12 @@ export async function fetchDirWith(
       memory?.refresh(target.tree);
       return target.stats();
     }
-    // Up by the time that it is needed.
-    if (old === undefined && target.entries.length >= HAND_FROM) hand = TreeHand.start();
+    clearTimeout(early);
+    if (old === undefined && target.entries.length >= HAND_FROM) hand ??= TreeHand.start();
+    else if (hand !== givenHand) {
+      await hand?.close();
+      hand = undefined;
+    }
     const plan = await target.check(options, pacer);
     const key = await target.key(plan);
     await ahead.keepSame(key);
@@ -214,6 +225,7 @@ export async function fetchDirWith(
     memory?.install();
     return result;
   } finally {
+    clearTimeout(early);
     await hand?.close();
     stop.abort();
     opening.then((target) => target.close(), () => {});

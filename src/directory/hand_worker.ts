@@ -1,6 +1,6 @@
 /**
  * The thread of a {@linkcode TreeHand}: does batches of file calls in the order in which they come. The first message is
- * the memory by which it is told to stop.
+ * the memory by which it is told to stop, and tells how many batches it has done.
  *
  * @module
  */
@@ -8,14 +8,15 @@
 import { answerMessages } from "#worker";
 import { type CallBatch, runBatch } from "./call_batch.ts";
 
-let stop: Int32Array | undefined;
+let shared: Int32Array | undefined;
 
 answerMessages((message) => {
-  if (stop === undefined) {
-    stop = message as Int32Array;
+  if (shared === undefined) {
+    shared = message as Int32Array;
     return { message: "up", move: [] };
   }
-  const state = stop;
-  const result = runBatch(message as CallBatch, () => Atomics.load(state, 0) !== 0);
+  const seen = shared;
+  const result = runBatch(message as CallBatch, () => Atomics.load(seen, 0) !== 0);
+  Atomics.add(seen, 1, 1);
   return { message: result, move: [result.looks.buffer as ArrayBuffer] };
 });

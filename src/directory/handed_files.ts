@@ -14,8 +14,10 @@ import type { TreeHand } from "./tree_hand.ts";
 const BATCH_BYTES = 256 * 1024;
 /** Calls of a batch: some milliseconds of work. */
 const BATCH_CALLS = 128;
-/** Batches of files given and not done when this thread makes files itself: 2 MiB. */
+/** Batches given and not done when this thread makes files itself: some 20 ms of work, 2 MiB. */
 const BATCHES_AHEAD = 8;
+/** The same with those that are done, but not told of: 4 MiB. */
+const BATCHES_OPEN = 16;
 /** How long a batch that is not full waits for more, milliseconds. */
 const WAIT_MS = 10;
 
@@ -95,7 +97,7 @@ export class HandedFiles {
 
   /** Whether the hand has as much to do as it should have. */
   get isBusy(): boolean {
-    return this.#batchesGiven >= BATCHES_AHEAD;
+    return this.#batchesGiven >= BATCHES_OPEN || this.#hand.left >= BATCHES_AHEAD;
   }
 
   /** Has directories made, parents first. @param places by path of the plan. */

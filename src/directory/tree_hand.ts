@@ -20,7 +20,8 @@ interface Task {
 
 /** Batches are done in the order in which they are given, on either thread. */
 export class TreeHand {
-  readonly #stop = new Int32Array(new SharedArrayBuffer(4));
+  /** What both threads see: whether to stop, and how many batches the thread has done. */
+  readonly #shared = new Int32Array(new SharedArrayBuffer(8));
   #thread: WorkerThread | undefined;
   /** Whether the thread has said something. Before that it is given nothing that it could not be relieved of. */
   #hasBegun = false;
@@ -29,8 +30,10 @@ export class TreeHand {
   /** How many wait for what it was given. */
   #waiters = 0;
   #isWorking = false;
-  /** Batches that the thread has, in order. */
+  /** Batches that the thread has, as far as it has not answered, in order. */
   #given: Task[] = [];
+  /** How many it was given. */
+  #givenCount = 0;
   /** Batches that it will get, in order. */
   #waiting: Task[] = [];
   /** How many of those that wait a thread that broke may have begun. */
@@ -48,13 +51,18 @@ export class TreeHand {
       onFailed: () => hand.#onFailed(),
     });
     if (hand.#thread === undefined) return undefined;
-    hand.#thread.post(hand.#stop);
+    hand.#thread.post(hand.#shared);
     return hand;
   }
 
   /** Whether the thread is up: then what it is given is done soon. */
   get isUp(): boolean {
     return this.#hasBegun && !this.#hasFailed;
+  }
+
+  /** How many batches are not done yet. Those that are may not have been told of. */
+  get left(): number {
+    return this.#waiting.length + (this.isUp ? this.#givenCount - Atomics.load(this.#shared, 1) : 0);
   }
 
   /** Gives it a batch. Its memory belongs to the hand until it is done. @param onDone is told of it; not after `close`. */
@@ -84,7 +92,7 @@ export class TreeHand {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#waiting = [];
-    Atomics.store(this.#stop, 0, 1);
+    Atomics.store(this.#shared, 0, 1);
     this.#awake();
     while (this.#given.length > 0 || this.#isWorking) {
       await new Promise<void>((resolve) => this.#wake.push(resolve));
@@ -116,6 +124,7 @@ export class TreeHand {
     if (this.#hasFailed || !this.#hasBegun) return this.#workSoon();
     for (const task of this.#waiting) {
       this.#given.push(task);
+      this.#givenCount++;
       this.#thread!.post(task.batch);
     }
     this.#waiting = [];
