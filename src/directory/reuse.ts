@@ -71,9 +71,14 @@ export class LocalReuse {
         linked.set(head, chunk);
         this.reusedBytes += chunks.sizeOf(chunk);
       }
-      if (this.#pacer.due) await this.#pacer.pause();
+      // What is linked already takes no call, unless it is flushed.
+      const isQuick = look !== undefined && !this.#builder.isDurable;
+      if (isQuick ? this.#pacer.dueByNow : this.#pacer.due) await this.#pacer.pause();
     }
-    for (const [head, chunk] of linked) await this.#placeRepeats(head, chunk);
+    for (const [head, chunk] of linked) {
+      // Mostly there is none, and a promise would take longer than to find that out.
+      if (this.#hasMissing(head)) await this.#placeRepeats(head, chunk);
+    }
   }
 
   /**
@@ -134,12 +139,16 @@ export class LocalReuse {
     return chunk !== undefined;
   }
 
+  /** Whether a chunk is missing at any of its places. */
+  #hasMissing(head: number): boolean {
+    let chunk: number | undefined = head;
+    while (chunk !== undefined && this.#builder.isWritten(chunk)) chunk = this.#plan.chunks.nextOf(chunk);
+    return chunk !== undefined;
+  }
+
   /** Copies a chunk that is there to the other places that lack it. */
   async #placeRepeats(head: number, from: number): Promise<void> {
     const { chunks, files } = this.#plan;
-    let missing: number | undefined = head;
-    while (missing !== undefined && this.#builder.isWritten(missing)) missing = chunks.nextOf(missing);
-    if (missing === undefined) return;
     const path = this.#builder.pathOf(files[chunks.fileOf(from)].path);
     const bytes = this.#reader.tryRead(path, chunks.offsetOf(from), chunks.sizeOf(from));
     if (bytes === undefined || !equalBytes(this.#blake3.hash(bytes), chunks.hashOf(from))) return;

@@ -58,7 +58,7 @@ export class StagedDirs {
   async make(pacer: WorkPacer, onError: OnError, has?: (path: string) => boolean): Promise<void> {
     for (const [path, place] of this.places()) {
       if (!has?.(path)) attempt(() => mkdirSync(place), path, onError);
-      if (pacer.due) await pacer.pause();
+      if (pacer.dueByNow) await pacer.pause();
     }
   }
 
@@ -89,11 +89,11 @@ export class StagedDirs {
     // another one is no name that it could be moved to.
     for (const { path, place, hasFiles } of [...dirs].reverse()) {
       if (hasFiles) attempt(() => renameSync(place, this.pathOf(path)), path, onError);
-      if (pacer.due) await pacer.pause();
+      if (pacer.dueByNow) await pacer.pause();
     }
     for (const { path, place, hasFiles } of dirs) {
       if (!hasFiles) attempt(() => mkdirSync(place), path, onError);
-      if (pacer.due) await pacer.pause();
+      if (pacer.dueByNow) await pacer.pause();
     }
     this.#dirs.clear();
   }

@@ -129,6 +129,11 @@ export class TreeBuilder {
     return this.#written[chunk] === 1;
   }
 
+  /** Whether files are flushed to the disk when they are complete. */
+  get isDurable(): boolean {
+    return this.#options.durable;
+  }
+
   /** Whether a file exists; a larger one may still miss chunks. */
   isMade(file: number): boolean {
     return this.#made[file] === 1;

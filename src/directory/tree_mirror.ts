@@ -125,13 +125,13 @@ export class TreeMirror {
       if (wanted[file] === 1 || this.#modes[file] === 0) continue;
       attempt(() => unlinkSync(`${to}/${path}`), `${to}/${path}`);
       this.#modes[file] = 0;
-      if (pacer.due) await pacer.pause();
+      if (pacer.dueByNow) await pacer.pause();
     }
     const dirs = new Set(plan.dirs.map(({ path }) => path));
     for (const path of this.#dirs.toReversed()) {
       if (dirs.has(path)) this.#kept.add(path);
       else attempt(() => rmdirSync(`${to}/${path}`), `${to}/${path}`);
-      if (pacer.due) await pacer.pause();
+      if (pacer.dueByNow) await pacer.pause();
     }
   }
 
