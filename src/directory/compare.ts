@@ -14,7 +14,6 @@ import { comparePaths } from "./path_rules.ts";
 import type { ManifestPlan, PlannedFile } from "./plan.ts";
 import { KINDS } from "./record_table.ts";
 import { HASH_LENGTH } from "./tree_hashes.ts";
-import type { WalkRecord } from "./walk.ts";
 
 const MODE_BITS = 0o7777;
 
@@ -50,8 +49,10 @@ export interface TreeVerdict {
   readonly isSame: boolean;
   /** Files of the plan, by number, that are in the tree by their path, with their mode and their content. */
   readonly same: readonly number[];
-  /** Files of the tree whose content is nowhere in the plan. */
-  readonly useless: ReadonlySet<WalkRecord>;
+  /** Which entries of the tree these are. */
+  readonly entries: readonly number[];
+  /** Entries of the tree that are files whose content is nowhere in the plan. */
+  readonly useless: readonly number[];
 }
 
 /** Reads and hashes every file that may be what the plan wants at its path, once, unless it is known what it holds. */
@@ -62,17 +63,20 @@ export async function verifyTree(
 ): Promise<TreeVerdict> {
   const { added, changed, removed, undecided } = compareShape(plan, tree);
   const same: number[] = [];
-  const useless = new Set<WalkRecord>();
+  const entries: number[] = [];
+  const useless: number[] = [];
   const content = await ContentComparison.create(plan, tree, pacer);
-  const { files, entries } = undecided;
-  for (let i = 0; i < files.length; i++) {
-    const looked = content.compare(files[i], entries[i]);
+  for (const [i, file] of undecided.files.entries()) {
+    const entry = undecided.entries[i];
+    const looked = content.compare(file, entry);
     const found = typeof looked === "string" ? looked : await looked;
-    if (found === "same") same.push(files[i]);
-    else if (found === "unknown") useless.add(tree.table.records[entries[i]]);
+    if (found === "same") {
+      same.push(file);
+      entries.push(entry);
+    } else if (found === "unknown") useless.push(entry);
   }
   const isShaped = !tree.hasOther && added.length + changed.length + removed.length === 0;
-  return { isSame: isShaped && same.length === files.length, same, useless };
+  return { isSame: isShaped && same.length === undecided.files.length, same, entries, useless };
 }
 
 /** What `lstat` tells. */

@@ -81,15 +81,16 @@ export class FetchAhead {
   /** What of the old tree is in the staging folder, nothing but what the plan has; `undefined` when nothing is. */
   async mirrorFor(
     plan: ManifestPlan,
-    { same }: TreeVerdict,
+    verdict: TreeVerdict,
     pacer: WorkPacer,
   ): Promise<TreeMirror | undefined> {
     const mirror = this.#mirror;
     if (mirror === undefined) return undefined;
+    const { same } = verdict;
     // Where files are made rather than linked, they are sooner made in another layout (`StagedDirs`).
     const isWorth = same.length * 3 >= plan.files.length * 2 && same.length * 2 >= mirror.size;
     if (isWorth && await mirror.finish(pacer)) {
-      await mirror.settle(plan, same, pacer);
+      await mirror.settle(plan, verdict, pacer);
       return mirror;
     }
     await mirror.stop();

@@ -14,7 +14,7 @@ import { type FileFacts, FileLooks } from "./file_looks.ts";
 import type { FileSystemFacts } from "./staging.ts";
 import type { KnownTree } from "./known_tree.ts";
 import type { LocalTree } from "./local_tree.ts";
-import { sortByPath } from "./path_rules.ts";
+import { comparePaths, sortByPath } from "./path_rules.ts";
 import type { ManifestPlan } from "./plan.ts";
 import { RecordTable } from "./record_table.ts";
 import type { TreeCache } from "./tree_cache.ts";
@@ -72,14 +72,13 @@ export class FetchMemory {
   }
 
   /** Remembers an old tree that was found to be what the plan wants. */
-  keep(plan: ManifestPlan, { records: byPath, known }: LocalTree, from: FetchedDirectory): void {
-    // As they were listed: in order.
-    const table = known?.table ?? RecordTable.of([...byPath.values()]);
+  keep(plan: ManifestPlan, old: LocalTree, from: FetchedDirectory): void {
+    const { table, known } = old;
     const files = new Map(plan.files.map(({ path }, file) => [path, file]));
     const hashes = new PlannedHashes(plan, table);
-    for (const [entry, record] of table.records.entries()) {
-      if (record.kind !== "file") continue;
-      this.#takeOld(hashes, entry, files.get(record.path)!, record, known, TRUST.sameCtime);
+    for (let entry = 0; entry < table.length; entry++) {
+      if (!table.isFile(entry)) continue;
+      this.#takeOld(hashes, entry, files.get(table.paths[entry])!, old, entry, TRUST.sameCtime);
     }
     const scanned = known?.isUnchanged ? known.memory.scanned : undefined;
     this.#save({ table, ...hashes.taken, scanned, fetched: this.#address(plan, from) });
@@ -91,7 +90,7 @@ export class FetchMemory {
     const trust = new Uint8Array(table.length);
     for (let entry = 0; entry < trust.length; entry++) {
       if (!table.isFile(entry)) continue;
-      const isTrusted = !hasRead || !known.wasRead(table.records[entry]) ||
+      const isTrusted = !hasRead || !known.wasRead(entry) ||
         isSettled(table.records[entry], this.#since);
       trust[entry] = (isTrusted ? TRUST.sameCtime : TRUST.none) | (memory.trust[entry] & TRUST.chunksOnly);
     }
@@ -117,11 +116,12 @@ export class FetchMemory {
     const table = RecordTable.of(records);
     const hashes = new PlannedHashes(plan, table);
     const numberOf = numbering(files);
+    const oldEntryOf = old && finder(old.table.paths);
     for (const [entry, record] of records.entries()) {
       if (record.kind !== "file") continue;
       const file = numberOf(record);
-      const before = looks.isLinked(file) ? old?.records.get(record.path) : undefined;
-      if (before !== undefined) this.#takeOld(hashes, entry, file, before, old?.known, TRUST.ctimeUntil);
+      const before = looks.isLinked(file) ? oldEntryOf?.(record.path) : undefined;
+      if (before !== undefined) this.#takeOld(hashes, entry, file, old!, before, TRUST.ctimeUntil);
       else hashes.take(entry, file, isPast(record, installedAt) ? TRUST.ctimeUntil : TRUST.none);
     }
     this.#prepared = { table, ...hashes.taken, fetched: this.#address(plan, from) };
@@ -137,18 +137,18 @@ export class FetchMemory {
     this.#save(this.#prepared);
   }
 
-  /** Takes the hashes of a file that was here before, and was found to be as planned. @param record how it looked then. */
+  /** Takes the hashes of a file that was here before, and was found to be as planned. @param before its entry then. */
   #takeOld(
     hashes: PlannedHashes,
     entry: number,
     file: number,
-    record: WalkRecord,
-    known: KnownTree | undefined,
+    { table, known }: LocalTree,
+    before: number,
     trust: number,
   ): void {
-    const row = known?.find(record);
-    const isTrusted = row !== undefined && !known!.wasRead(record) || isSettled(record, this.#since);
-    if (row === undefined) hashes.take(entry, file, isTrusted ? trust : TRUST.none);
+    const row = known?.rowOf(before) ?? -1;
+    const isTrusted = row >= 0 && !known!.wasRead(before) || isSettled(table.records[before], this.#since);
+    if (row < 0) hashes.take(entry, file, isTrusted ? trust : TRUST.none);
     else hashes.takeKnown(entry, known!.memory, row, isTrusted ? trust : TRUST.none);
   }
 
@@ -177,6 +177,15 @@ function numbering<T>(items: readonly T[]): (item: T) => number {
     if (item === items[next]) return next++;
     numbers ??= new Map(items.map((item, number) => [item, number]));
     return numbers.get(item)!;
+  };
+}
+
+/** The number of a path among `paths`, if it is there; both they and what is asked for are sorted by their UTF-8 bytes. */
+function finder(paths: readonly string[]): (path: string) => number | undefined {
+  let next = 0;
+  return (path) => {
+    while (next < paths.length && paths[next] !== path && comparePaths(paths[next], path) < 0) next++;
+    return paths[next] === path ? next : undefined;
   };
 }
 

@@ -126,7 +126,7 @@ export async function diffDir(
   const target = await openTarget(source, from, { ...options, live: false });
   const plan = await target.check(options, pacer);
   const tree: LocalTree = statOf(action, absolute) === undefined
-    ? { root: absolute, table: RecordTable.empty(), records: new Map(), hasOther: false }
+    ? { root: absolute, table: RecordTable.empty(), hasOther: false }
     : await readLocalTree(action, openRoot(action, dest), pacer);
   return await compareTree(plan, tree, pacer);
 }

@@ -15,7 +15,6 @@ import { type TreeAddress, type TreeMemory, TRUST } from "./tree_cache_format.ts
 import { HASH_LENGTH } from "./tree_hashes.ts";
 import { encodeTree } from "./tree_manifest.ts";
 import { matchTree, type TreeMatch } from "./tree_match.ts";
-import type { WalkRecord } from "./walk.ts";
 
 /** What is known of a tree on this machine. */
 export class KnownTree {
@@ -27,9 +26,7 @@ export class KnownTree {
   /** Number of files of which it is not known what they hold. */
   #unknown: number;
   /** Files of which it is known because they were read. */
-  readonly #read = new Set<WalkRecord>();
-  /** Files of which it is known what they hold, and their numbers in the memory. */
-  #rows: Map<WalkRecord, number> | undefined;
+  readonly #read = new Set<number>();
 
   private constructor(table: RecordTable, memory: TreeMemory) {
     this.table = table;
@@ -65,8 +62,8 @@ export class KnownTree {
   }
 
   /** Whether a file was found to hold what is remembered of it by reading it. */
-  wasRead(record: WalkRecord): boolean {
-    return this.#read.has(record);
+  wasRead(entry: number): boolean {
+    return this.#read.has(entry);
   }
 
   /** Number of an entry in the memory; below 0 when it is no file of which it is known what it holds. */
@@ -75,10 +72,11 @@ export class KnownTree {
   }
 
   /** The hashes of a file's chunks, one after another; `undefined` when it has to be read. */
-  hashesOf(record: WalkRecord): Uint8Array | undefined {
-    const row = this.find(record);
-    if (row === undefined) return undefined;
-    return this.memory.hashes.of(row).subarray(0, Math.ceil(record.size / CHUNK_SIZE) * HASH_LENGTH);
+  hashesOf(entry: number): Uint8Array | undefined {
+    const row = this.rowOf(entry);
+    if (row < 0) return undefined;
+    const chunks = Math.ceil(this.table.sizeOf(entry) / CHUNK_SIZE);
+    return this.memory.hashes.of(row).subarray(0, chunks * HASH_LENGTH);
   }
 
   /** What is remembered of a fetch of `ref` that made this very tree. @param options of the fetch, as text. */
@@ -101,11 +99,6 @@ export class KnownTree {
     });
   }
 
-  /** Number of a file in the memory; `undefined` when it is not known what it holds. */
-  find(record: WalkRecord): number | undefined {
-    return (this.#rows ??= this.#findable()).get(record);
-  }
-
   async #confirm(root: string, pacer: WorkPacer): Promise<void> {
     const { rows, sameSize } = this.#match;
     const { hashes } = this.memory;
@@ -123,14 +116,7 @@ export class KnownTree {
       if (offset < record.size) continue;
       rows[entry] = row;
       this.#unknown--;
-      this.#read.add(record);
+      this.#read.add(entry);
     }
-  }
-
-  #findable(): Map<WalkRecord, number> {
-    const rows = new Map<WalkRecord, number>();
-    const { records } = this.table;
-    for (const [index, row] of this.#match.rows.entries()) if (row >= 0) rows.set(records[index], row);
-    return rows;
   }
 }

@@ -10,7 +10,7 @@ import type { WorkPacer } from "./pacer.ts";
 import type { RecordTable } from "./record_table.ts";
 import type { TreeCache } from "./tree_cache.ts";
 import type { TreeMemory } from "./tree_cache_format.ts";
-import { type WalkRecord, walkTree } from "./walk.ts";
+import { walkTree } from "./walk.ts";
 
 /** A listed tree. */
 export interface LocalTree {
@@ -18,8 +18,6 @@ export interface LocalTree {
   readonly root: string;
   /** Its entries, sorted by the UTF-8 bytes of their paths. */
   readonly table: RecordTable;
-  /** Its entries by path. */
-  readonly records: ReadonlyMap<string, WalkRecord>;
   /** Whether it holds something that no manifest can hold, or that cannot be read. */
   readonly hasOther: boolean;
   /** What is remembered of it: of the same entries. */
@@ -56,21 +54,5 @@ export async function readLocalTree(
   const memory = remembered ??
     (hashes ? await hashLocalTree(action, root, walked.table, since, pacer) : undefined);
   const known = memory && await KnownTree.compare(root, walked.table, memory, pacer);
-  return new ListedTree(root, walked.table, walked.skipped.length > 0, known);
-}
-
-class ListedTree implements LocalTree {
-  #records: ReadonlyMap<string, WalkRecord> | undefined;
-
-  constructor(
-    readonly root: string,
-    readonly table: RecordTable,
-    readonly hasOther: boolean,
-    readonly known: KnownTree | undefined,
-  ) {}
-
-  /** Made when it is asked for: of a tree that nothing was done to nobody wants to know more. */
-  get records(): ReadonlyMap<string, WalkRecord> {
-    return this.#records ??= new Map(this.table.records.map((record) => [record.path, record]));
-  }
+  return { root, table: walked.table, hasOther: walked.skipped.length > 0, known };
 }

@@ -154,6 +154,18 @@ export class RecordTable implements RecordColumns {
     return this.#numbers[entry * NUMBERS + SIZE];
   }
 
+  /** How a file looked. */
+  seen(entry: number): Pick<WalkRecord, "size" | "mtimeMs" | "ino" | "dev"> {
+    const numbers = this.#numbers;
+    const at = entry * NUMBERS;
+    return {
+      size: numbers[at + SIZE],
+      mtimeMs: numbers[at + MTIME],
+      ino: numbers[at + INO],
+      dev: numbers[at + DEV],
+    };
+  }
+
   /** Whether an entry has the kind, mode, size and target of number `other` of another table. */
   hasShapeOf(entry: number, table: RecordTable, other: number): boolean {
     const kind = this.#kinds[entry];

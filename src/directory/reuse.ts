@@ -18,7 +18,6 @@ import { leftPlaces } from "./staged_dirs.ts";
 import { HASH_LENGTH } from "./tree_hashes.ts";
 import { SMALL_FILE, type TreeBuilder } from "./tree_builder.ts";
 import type { TreeMirror } from "./tree_mirror.ts";
-import type { WalkRecord } from "./walk.ts";
 
 /** Fills a tree from local ones. */
 export class LocalReuse {
@@ -29,8 +28,9 @@ export class LocalReuse {
   readonly #pacer: WorkPacer;
   readonly #blake3: Blake3;
   readonly #reader = new FileReader("Reuse content");
-  /** Files of which nothing more is to be had. */
-  readonly #spent = new Set<WalkRecord>();
+  /** The tree that files were linked from, and its entries of which nothing more is to be had. */
+  #linked: LocalTree | undefined;
+  #spent = new Set<number>();
 
   private constructor(plan: ManifestPlan, builder: TreeBuilder, pacer: WorkPacer, blake3: Blake3) {
     this.#plan = plan;
@@ -50,21 +50,22 @@ export class LocalReuse {
    *
    * @param mirror what of it is linked already.
    */
-  async linkFrom(tree: LocalTree, { same, useless }: TreeVerdict, mirror?: TreeMirror): Promise<void> {
+  async linkFrom(tree: LocalTree, verdict: TreeVerdict, mirror?: TreeMirror): Promise<void> {
     const { chunks, files } = this.#plan;
-    for (const record of useless) this.#spent.add(record);
+    this.#linked = tree;
+    this.#spent = new Set(verdict.useless);
     /** Chunks that are linked, by head, and one that is there. */
     const linked = new Map<number, number>();
-    for (const index of same) {
+    for (const [i, index] of verdict.same.entries()) {
       const { path, firstChunk, chunkCount } = files[index];
-      const record = tree.records.get(path)!;
+      const entry = verdict.entries[i];
       if (this.#builder.isMade(index)) continue;
       const look = mirror?.lookOf(index);
       const isLinked = look === undefined
-        ? this.#builder.link(index, `${tree.root}/${path}`, record)
+        ? this.#builder.link(index, `${tree.root}/${path}`, tree.table.seen(entry))
         : this.#builder.takeLink(index, look);
       if (!isLinked) continue;
-      this.#spent.add(record);
+      this.#spent.add(entry);
       for (let chunk = firstChunk; chunk < firstChunk + chunkCount; chunk++) {
         const head = chunks.isHead(chunk) ? chunk : chunks.find(chunks.hashOf(chunk))!;
         if (linked.has(head)) continue;
@@ -106,23 +107,26 @@ export class LocalReuse {
   async copyFrom(tree: LocalTree): Promise<void> {
     const wanted = this.#wantedSizes();
     const large = new Set(this.#plan.files.filter((file) => file.chunkCount > 1).map((file) => file.path));
-    for (const record of tree.records.values()) {
+    const { table } = tree;
+    for (let entry = 0; entry < table.length; entry++) {
       if (this.#builder.isComplete) return;
       // A large file that grew or changed still begins like the old one; a small one of another size is another one.
-      if (record.kind !== "file" || this.#spent.has(record)) continue;
-      if (!(wanted.has(record.size) || large.has(record.path))) continue;
-      await this.#copyFile(tree, record);
+      if (!table.isFile(entry) || (tree === this.#linked && this.#spent.has(entry))) continue;
+      if (!(wanted.has(table.sizeOf(entry)) || large.has(table.paths[entry]))) continue;
+      await this.#copyFile(tree, entry);
     }
   }
 
-  async #copyFile(tree: LocalTree, record: WalkRecord): Promise<void> {
-    const known = tree.known?.hashesOf(record);
+  async #copyFile(tree: LocalTree, entry: number): Promise<void> {
+    const known = tree.known?.hashesOf(entry);
+    const size = tree.table.sizeOf(entry);
+    const path = `${tree.root}/${tree.table.paths[entry]}`;
     // The reader tells when the file ends earlier than listed; later bytes are of no use.
-    for (let offset = 0; offset < record.size; offset += CHUNK_SIZE) {
+    for (let offset = 0; offset < size; offset += CHUNK_SIZE) {
       if (known !== undefined && !this.#isWanted(known, offset / CHUNK_SIZE)) continue;
       if (this.#pacer.due) await this.#pacer.pause();
-      const length = Math.min(CHUNK_SIZE, record.size - offset);
-      const bytes = this.#reader.tryRead(`${tree.root}/${record.path}`, offset, length);
+      const length = Math.min(CHUNK_SIZE, size - offset);
+      const bytes = this.#reader.tryRead(path, offset, length);
       if (bytes === undefined) return;
       const head = this.#plan.chunks.find(this.#blake3.hash(bytes));
       if (head === undefined) continue;

@@ -11,18 +11,17 @@ import { errorCode, fileError } from "../runtime/file_errors.ts";
 import { mkdirSync, rmdirSync, unlinkSync } from "../runtime/files.ts";
 import type { Look } from "../runtime/look.ts";
 import { type BatchResult, lookOf, takeBatch } from "./call_batch.ts";
+import type { TreeVerdict } from "./compare.ts";
 import type { FileFacts } from "./file_looks.ts";
 import type { SeenFile } from "./file_reader.ts";
 import type { KnownTree } from "./known_tree.ts";
 import type { WorkPacer } from "./pacer.ts";
 import type { ManifestPlan } from "./plan.ts";
+import { KINDS, type RecordTable } from "./record_table.ts";
 import type { TreeHand } from "./tree_hand.ts";
-import type { WalkRecord } from "./walk.ts";
 
 /** Links in a batch: some 2 ms of work. */
 const BATCH_FILES = 192;
-/** Files that are compared one after another before a file is looked up. */
-const NEARBY = 16;
 /** Links that may fail before it is given up: where a few do, such as to files of others, the rest is worth it. */
 const MAX_FAILED = 16;
 
@@ -51,8 +50,9 @@ export class TreeMirror {
   readonly #options: MirrorOptions;
   /** Paths of the old tree's directories, parents first. */
   readonly #dirs: readonly string[];
-  /** Its files that it is known what they hold, but for empty ones, which are sooner made. */
-  readonly #files: readonly WalkRecord[];
+  readonly #table: RecordTable;
+  /** Its files, by entry, that it is known what they hold, but for empty ones, which are sooner made. */
+  readonly #files: readonly number[];
   /** By file: the mode of the link, or 0 where there is none. */
   readonly #modes: Uint32Array;
   /** By batch: who does it or did it. */
@@ -60,7 +60,6 @@ export class TreeMirror {
   #failed = 0;
   #isBroken = false;
   #making: Promise<void> | undefined;
-  #byPath: Map<string, number> | undefined;
   /** By file of the plan: which of the files it is, or -1. */
   #numbers = new Int32Array(0);
   /** Directories that belong in the new tree. */
@@ -69,12 +68,14 @@ export class TreeMirror {
   /** @param tree what is known of the old tree. */
   constructor(tree: KnownTree, options: MirrorOptions) {
     this.#options = options;
+    const { table } = tree;
     const dirs: string[] = [];
-    const files: WalkRecord[] = [];
-    for (const record of tree.table.records) {
-      if (record.kind === "dir") dirs.push(record.path);
-      else if (record.size > 0 && tree.find(record) !== undefined) files.push(record);
+    const files: number[] = [];
+    for (let entry = 0; entry < table.length; entry++) {
+      if (KINDS[table.kinds[entry]] === "dir") dirs.push(table.paths[entry]);
+      else if (tree.rowOf(entry) >= 0 && table.sizeOf(entry) > 0) files.push(entry);
     }
+    this.#table = table;
     this.#dirs = dirs;
     this.#files = files;
     this.#modes = new Uint32Array(files.length);
@@ -108,22 +109,22 @@ export class TreeMirror {
     await this.#options.hand?.idle();
   }
 
-  /** Takes out all that the plan does not have. @param same files of the plan, by number, that the old tree has. */
-  async settle(plan: ManifestPlan, same: readonly number[], pacer: WorkPacer): Promise<void> {
+  /** Takes out all that the plan does not have. */
+  async settle(plan: ManifestPlan, { same, entries }: TreeVerdict, pacer: WorkPacer): Promise<void> {
     const { to } = this.#options;
     const wanted = new Uint8Array(this.#files.length);
     this.#numbers = new Int32Array(plan.files.length).fill(-1);
-    let next = 0;
-    for (const index of same) {
-      const file = this.#find(plan.files[index].path, next);
+    const fileOf = new Map(this.#files.map((entry, file) => [entry, file]));
+    for (const [i, index] of same.entries()) {
+      const file = fileOf.get(entries[i]);
       if (file === undefined) continue;
       wanted[file] = 1;
       this.#numbers[index] = file;
-      next = file + 1;
     }
-    for (const [file, { path }] of this.#files.entries()) {
+    for (let file = 0; file < this.#files.length; file++) {
       if (wanted[file] === 1 || this.#modes[file] === 0) continue;
-      attempt(() => unlinkSync(`${to}/${path}`), `${to}/${path}`);
+      const path = `${to}/${this.#pathOf(file)}`;
+      attempt(() => unlinkSync(path), path);
       this.#modes[file] = 0;
       if (pacer.dueByNow) await pacer.pause();
     }
@@ -150,8 +151,7 @@ export class TreeMirror {
     const file = this.#numbers[index];
     if (file < 0 || this.#modes[file] === 0) return undefined;
     // All else is as it was listed: only such links are left.
-    const { size, mtimeMs, ino, dev } = this.#files[file];
-    return { size, mtimeMs, ino, dev, mode: this.#modes[file] };
+    return { ...this.#table.seen(this.#files[file]), mode: this.#modes[file] };
   }
 
   async #make(pacer: WorkPacer): Promise<void> {
@@ -182,7 +182,7 @@ export class TreeMirror {
     const { from: fromBase, to: base } = this.#options;
     for (let batch = 0; batch < this.#claims.length; batch++) {
       const first = batch * BATCH_FILES;
-      const paths = this.#files.slice(first, first + BATCH_FILES).map(({ path }) => path);
+      const paths = this.#files.slice(first, first + BATCH_FILES).map((entry) => this.#table.paths[entry]);
       const claim = { cells: this.#claims, index: batch };
       hand.do(
         { call: "linkFile", paths, base, fromBase, look: true, goesOn: true, claim },
@@ -206,7 +206,7 @@ export class TreeMirror {
     const { from, to, link } = this.#options;
     const end = Math.min((batch + 1) * BATCH_FILES, this.#files.length);
     for (let file = batch * BATCH_FILES; file < end && !this.#isBroken; file++) {
-      const { path } = this.#files[file];
+      const path = this.#pathOf(file);
       try {
         link(`${from}/${path}`, `${to}/${path}`);
       } catch (error) {
@@ -219,12 +219,12 @@ export class TreeMirror {
 
   /** Keeps a link that was made, unless it is of something else than was listed. */
   #check(file: number, look: Look | undefined): void {
-    const record = this.#files[file];
-    const path = `${this.#options.to}/${record.path}`;
+    const path = `${this.#options.to}/${this.#pathOf(file)}`;
     try {
       const found = look ?? lookAt(path);
-      if (isOwnLink(found, record, this.#options.uid)) this.#modes[file] = found.mode;
-      else unlinkSync(path);
+      if (isOwnLink(found, this.#table.seen(this.#files[file]), this.#options.uid)) {
+        this.#modes[file] = found.mode;
+      } else unlinkSync(path);
     } catch {
       this.#isBroken = true;
     }
@@ -233,7 +233,7 @@ export class TreeMirror {
   /** Takes a link away that may have been made. */
   #unmake(file: number): void {
     try {
-      unlinkSync(`${this.#options.to}/${this.#files[file].path}`);
+      unlinkSync(`${this.#options.to}/${this.#pathOf(file)}`);
     } catch (error) {
       if (errorCode(error) !== "ENOENT") this.#isBroken = true;
     }
@@ -248,13 +248,8 @@ export class TreeMirror {
     return takeBatch({ cells: this.#claims, index: batch });
   }
 
-  /** Number of the file at a path. @param near where it is likely to be found: a plan has most files in the same order. */
-  #find(path: string, near: number): number | undefined {
-    for (let file = near; file < this.#files.length && file < near + NEARBY; file++) {
-      if (this.#files[file].path === path) return file;
-    }
-    this.#byPath ??= new Map(this.#files.map(({ path }, file) => [path, file]));
-    return this.#byPath.get(path);
+  #pathOf(file: number): string {
+    return this.#table.paths[this.#files[file]];
   }
 }
 
