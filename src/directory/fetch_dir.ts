@@ -59,9 +59,9 @@ const LARGE_AFTER_MS = 80;
  * Needs permission to read and write the directory that holds `dest`; trees with symbolic links need unscoped read and
  * write, because neither runtime makes links with less.
  *
- * Throws, before it changes anything but the ctime of files at `dest`: `PermissionDeniedError`; `UnsafePathError`, `ManifestError`,
- * `LimitExceededError`, `DecodeError`, `UnsupportedError` for manifests that are refused; `FileSystemError` when `dest`
- * cannot be replaced; `DiskFullError` when it is known that the space will not do. Later: what the source throws,
+ * Throws, before it changes anything but the ctime of files at `dest`: `PermissionDeniedError`; `UnsafePathError`,
+ * `ManifestError`, `LimitExceededError`, `DecodeError`, `UnsupportedError` for manifests that are refused;
+ * `FileSystemError` when `dest` cannot be replaced; `DiskFullError` when it is known that the space will not do. Later: what the source throws,
  * `SizeMismatchError` when content has not its declared size, `FileSystemError`, `DiskFullError`; of offers what
  * `requestOffer` throws, `TransferProtocolError` when names and hashes do not make the reference that the offer ends
  * with.
