@@ -98,9 +98,11 @@ export class FetchAhead {
     return undefined;
   }
 
-  /** A thread that is up, if one was started. */
-  get hand(): TreeHand | undefined {
-    return this.#hand;
+  /** Gives away the thread that was started, if one was, to whoever closes it. */
+  takeHand(): TreeHand | undefined {
+    const hand = this.#hand;
+    this.#hand = undefined;
+    return hand;
   }
 
   /** Removes a tree, on two threads if a second one is up. */

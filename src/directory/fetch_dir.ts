@@ -188,7 +188,7 @@ export async function fetchDirWith(
       const trees = old === undefined ? reuse : [old.root, ...reuse];
       const mirror = verdict && await ahead.mirrorFor(plan, verdict, pacer);
       // What was begun beforehand makes it, when nothing came of that.
-      if (mirror === undefined) hand ??= ahead.hand;
+      if (mirror === undefined) hand ??= ahead.takeHand();
       const late = target.follow(plan);
       const helpers = { hand, mirror };
       const work = new FetchWork(
