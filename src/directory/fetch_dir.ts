@@ -4,6 +4,7 @@
  * @module
  */
 
+import { permissions } from "#permissions";
 import type { ChunkSource } from "../blob/source.ts";
 import { existsSync } from "../runtime/files.ts";
 import { yieldToEventLoop } from "../runtime/host.ts";
@@ -31,6 +32,11 @@ import { TreeHand } from "./tree_hand.ts";
 const ACTION = "Fetch directory";
 /** Entries of a new tree from which on a second thread that makes files is worth its start. */
 const HAND_FROM = 4000;
+/**
+ * Whether a second thread that makes files is worth its memory, some 20 MiB. Elsewhere a file is made in half of the time,
+ * or what is received takes more memory.
+ */
+const isHandWorth = (): boolean => permissions.resolvesPaths() && !permissions.mayRunNative();
 /** How long one waits for what is in a tree when it is taken for such a one, milliseconds. */
 const LARGE_AFTER_MS = 80;
 
@@ -141,10 +147,9 @@ export async function fetchDirWith(
   opening.catch((reason) => stop.abort(reason));
   let served = false;
   let hand = givenHand;
+  const isHelped = isFresh && hand === undefined && isHandWorth();
   // While its holder lists a large tree there is nothing else to do.
-  const early = isFresh && hand === undefined
-    ? setTimeout(() => hand = TreeHand.start(), LARGE_AFTER_MS)
-    : undefined;
+  const early = isHelped ? setTimeout(() => hand = TreeHand.start(), LARGE_AFTER_MS) : undefined;
   try {
     const old = await reading;
     const target = await opening;
@@ -154,7 +159,7 @@ export async function fetchDirWith(
       return target.stats();
     }
     clearTimeout(early);
-    if (old === undefined && target.entries.length >= HAND_FROM) hand ??= TreeHand.start();
+    if (isHelped && target.entries.length >= HAND_FROM) hand ??= TreeHand.start();
     else if (hand !== givenHand) {
       await hand?.close();
       hand = undefined;
