@@ -20,7 +20,7 @@ import type { ManifestPlan } from "./plan.ts";
 import { KINDS, type RecordTable } from "./record_table.ts";
 import type { TreeHand } from "./tree_hand.ts";
 
-/** Links in a batch: some 2 ms of work. */
+/** Directories or links in a batch: some 2 ms of work. */
 const BATCH_FILES = 192;
 /** Links that may fail before it is given up: where a few do, such as to files of others, the rest is worth it. */
 const MAX_FAILED = 16;
@@ -55,8 +55,12 @@ export class TreeMirror {
   readonly #files: readonly number[];
   /** By file: the mode of the link, or 0 where there is none. */
   readonly #modes: Uint32Array;
-  /** By batch: who does it or did it. */
+  /** By batch of directories: who makes or made them. */
+  readonly #dirClaims: Int32Array;
+  /** By batch of links: who makes or made them. */
   readonly #claims: Int32Array;
+  /** How many directories are not made. */
+  #dirsLeft: number;
   #failed = 0;
   #isBroken = false;
   #making: Promise<void> | undefined;
@@ -79,10 +83,12 @@ export class TreeMirror {
     this.#dirs = dirs;
     this.#files = files;
     this.#modes = new Uint32Array(files.length);
-    this.#claims = new Int32Array(new SharedArrayBuffer(4 * Math.ceil(files.length / BATCH_FILES)));
+    this.#dirsLeft = dirs.length;
+    this.#dirClaims = claimsOf(dirs.length);
+    this.#claims = claimsOf(files.length);
   }
 
-  /** Begins to make it: the directories here, the links in the helping thread. */
+  /** Begins to make it, in the helping thread; without one only the directories. */
   begin(pacer: WorkPacer): void {
     this.#making = this.#make(pacer).catch(() => {
       // Also where it was aborted, which the fetch finds out by itself.
@@ -93,6 +99,8 @@ export class TreeMirror {
   /** Makes what is left, on both threads. False when it could not be made. */
   async finish(pacer: WorkPacer): Promise<boolean> {
     await this.#making;
+    // If it has not begun, the thread that waits makes them.
+    await this.#options.hand?.until(() => this.#dirsLeft === 0 || this.#isBroken);
     for (let batch = this.#claims.length - 1; batch >= 0 && !this.#isBroken; batch--) {
       if (!this.#claim(batch)) continue;
       this.#linkBatch(batch);
@@ -105,7 +113,9 @@ export class TreeMirror {
   /** Makes nothing more. Resolves when the helping thread is done with what it is at. */
   async stop(): Promise<void> {
     await this.#making;
-    for (let batch = 0; batch < this.#claims.length; batch++) this.#claim(batch);
+    for (const cells of [this.#dirClaims, this.#claims]) {
+      for (let index = 0; index < cells.length; index++) takeBatch({ cells, index });
+    }
     await this.#options.hand?.idle();
   }
 
@@ -156,26 +166,28 @@ export class TreeMirror {
 
   async #make(pacer: WorkPacer): Promise<void> {
     const { to, hand } = this.#options;
-    let made = 0;
-    // The helping thread takes some time to begin.
-    for (; made < this.#dirs.length && hand?.isUp !== true; made++) {
-      mkdirSync(`${to}/${this.#dirs[made]}`);
+    if (hand !== undefined) {
+      this.#giveDirs(hand);
+      this.#giveFiles(hand);
+      return;
+    }
+    for (const path of this.#dirs) {
+      mkdirSync(`${to}/${path}`);
       if (pacer.due) await pacer.pause();
     }
-    if (hand === undefined) return;
-    const dirs = made < this.#dirs.length ? this.#giveDirs(hand, made) : undefined;
-    this.#giveFiles(hand);
-    await dirs;
+    this.#dirsLeft = 0;
   }
 
-  #giveDirs(hand: TreeHand, first: number): Promise<void> {
+  #giveDirs(hand: TreeHand): void {
     const { to: base } = this.#options;
-    return new Promise((resolve) => {
-      hand.do({ call: "makeDirectory", paths: this.#dirs.slice(first), base }, ({ failed }) => {
+    for (let index = 0; index < this.#dirClaims.length; index++) {
+      const paths = this.#dirs.slice(index * BATCH_FILES, (index + 1) * BATCH_FILES);
+      const claim = { cells: this.#dirClaims, index };
+      hand.do({ call: "makeDirectory", paths, base, claim }, ({ done, failed }) => {
+        this.#dirsLeft -= done;
         if (failed.length > 0) this.#isBroken = true;
-        resolve();
       });
-    });
+    }
   }
 
   #giveFiles(hand: TreeHand): void {
@@ -251,6 +263,10 @@ export class TreeMirror {
   #pathOf(file: number): string {
     return this.#table.paths[this.#files[file]];
   }
+}
+
+function claimsOf(count: number): Int32Array {
+  return new Int32Array(new SharedArrayBuffer(4 * Math.ceil(count / BATCH_FILES)));
 }
 
 function attempt(work: () => void, path: string): void {
