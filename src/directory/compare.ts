@@ -51,6 +51,8 @@ export interface TreeVerdict {
   readonly same: readonly number[];
   /** Which entries of the tree these are. */
   readonly entries: readonly number[];
+  /** Files of the plan, by number, whose path is that of a file with other content. */
+  readonly other: readonly number[];
   /** Entries of the tree that are files whose content is nowhere in the plan. */
   readonly useless: readonly number[];
 }
@@ -61,7 +63,7 @@ export async function verifyTree(
   tree: LocalTree,
   pacer: WorkPacer,
 ): Promise<TreeVerdict> {
-  const { added, changed, removed, undecided } = compareShape(plan, tree);
+  const { added, changed, removed, other, undecided } = compareShape(plan, tree);
   const same: number[] = [];
   const entries: number[] = [];
   const useless: number[] = [];
@@ -73,10 +75,13 @@ export async function verifyTree(
     if (found === "same") {
       same.push(file);
       entries.push(entry);
-    } else if (found === "unknown") useless.push(entry);
+      continue;
+    }
+    other.push(file);
+    if (found === "unknown") useless.push(entry);
   }
   const isShaped = !tree.hasOther && added.length + changed.length + removed.length === 0;
-  return { isSame: isShaped && same.length === undecided.files.length, same, entries, useless };
+  return { isSame: isShaped && same.length === undecided.files.length, same, entries, other, useless };
 }
 
 /** What `lstat` tells. */
@@ -84,6 +89,8 @@ function compareShape(plan: ManifestPlan, tree: LocalTree) {
   const added: string[] = [];
   const changed: string[] = [];
   const unchanged: string[] = [];
+  /** Files, by number, that have another size than those at their paths. */
+  const other: number[] = [];
   /** Files, by number, that only their content can tell apart, and which entry of the tree each is: without an object each. */
   const undecided = { files: [] as number[], entries: [] as number[] };
   const hasModes = hostPlatform() !== "windows";
@@ -103,19 +110,22 @@ function compareShape(plan: ManifestPlan, tree: LocalTree) {
     },
     file(item: number, entry: number) {
       const { path, mode, size } = plan.files[item];
-      const isLike = table.isFile(entry) && table.sizeOf(entry) === size &&
-        sameMode(table.modes[entry], mode, MODE_BITS);
-      if (isLike) {
+      const isFile = table.isFile(entry);
+      const isLong = table.sizeOf(entry) === size;
+      if (isFile && isLong && sameMode(table.modes[entry], mode, MODE_BITS)) {
         undecided.files.push(item);
         undecided.entries.push(entry);
-      } else changed.push(path);
+        return;
+      }
+      changed.push(path);
+      if (isFile && !isLong) other.push(item);
     },
   };
   const removed = pairUp(plan, table, (kind, item, entry) => {
     if (entry === undefined) added.push(itemsOf(plan, kind)[item].path);
     else found[kind](item, entry);
   });
-  return { added, changed, unchanged, removed, undecided };
+  return { added, changed, unchanged, removed, other, undecided };
 }
 
 /** What a file of a tree is to a planned one: its content, one chunk that is nowhere in the plan, or neither. */

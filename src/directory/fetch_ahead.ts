@@ -14,7 +14,9 @@ import { WorkPacer } from "./pacer.ts";
 import type { ManifestPlan } from "./plan.ts";
 import { removeTree } from "./remove_tree.ts";
 import { removeTreeWith } from "./shared_removal.ts";
+import type { RecordTable } from "./record_table.ts";
 import { keepSame, type Leftover, Staging } from "./staging.ts";
+import type { TreeMemory } from "./tree_cache_format.ts";
 import { TreeHand } from "./tree_hand.ts";
 import { TreeMirror } from "./tree_mirror.ts";
 
@@ -41,6 +43,7 @@ export class FetchAhead {
   readonly #leftovers: Leftover[];
   readonly #options: FetchAheadOptions;
   #beginning: Promise<void> | undefined;
+  #isReadying = false;
   #staging: Staging | undefined;
   #isTaken = false;
   #hand: TreeHand | undefined;
@@ -53,13 +56,16 @@ export class FetchAhead {
     this.#options = options;
   }
 
+  /** Gets ready to mirror the old tree, which is likely to be the one remembered: something else is to take its place. */
+  expect(memory: TreeMemory): void {
+    if (!this.#isReadying && this.#isWorth(memory)) this.#getReady(memory.table);
+  }
+
   /** Begins to mirror the old tree, which something else is to take the place of, if it is worth that. */
   begin(old: KnownTree): void {
-    // One that no fetch made may be what is fetched, although nothing says so.
-    if (old.memory.fetched?.options !== this.#options.optionsText) return;
-    if (old.table.length < (this.#options.mirrorFrom ?? MIRRORED_FILES)) return;
-    // Whatever is wrong is so, too, when it is done again.
-    this.#beginning = this.#begin(old).catch(() => {});
+    if (!this.#isWorth(old.memory)) return;
+    if (!this.#isReadying) this.#getReady(old.table);
+    this.#beginning = this.#beginning!.then(() => this.#mirror?.link(old));
   }
 
   /** The staging folder, of what has this key. To be removed by whoever takes it, after {@linkcode FetchAhead.stop}. */
@@ -125,7 +131,20 @@ export class FetchAhead {
     if (!this.#isTaken) await this.#staging?.remove(false);
   }
 
-  async #begin(old: KnownTree): Promise<void> {
+  #isWorth({ fetched, table }: TreeMemory): boolean {
+    const { optionsText, mirrorFrom = MIRRORED_FILES } = this.#options;
+    // One that no fetch made may be what is fetched, although nothing says so.
+    return fetched?.options === optionsText && table.length >= mirrorFrom;
+  }
+
+  #getReady(table: RecordTable): void {
+    this.#isReadying = true;
+    // Whatever is wrong is so, too, when it is done again.
+    this.#beginning = this.#makeReady(table).catch(() => {});
+  }
+
+  /** Starts the thread, makes the staging folder and begins with the directories. */
+  async #makeReady(table: RecordTable): Promise<void> {
     const { calls, signal } = this.#options;
     // They may hold names of the old files, which are linked only when they have no other.
     if (this.#leftovers.some(({ key }) => key !== undefined)) return;
@@ -141,7 +160,7 @@ export class FetchAhead {
     if (facts.foldsNames) return;
     const { path: from } = this.#destination;
     const options = { from, to: tree, uid: facts.uid, link: calls.link, hand: this.#hand };
-    this.#mirror = new TreeMirror(old, options);
-    this.#mirror.begin(new WorkPacer(signal));
+    this.#mirror = new TreeMirror(table, options);
+    this.#mirror.makeDirs(new WorkPacer(signal));
   }
 }

@@ -17,6 +17,7 @@ import type { DirectoryOffer, OfferSource } from "./directory_offer.ts";
 import { FetchAhead } from "./fetch_ahead.ts";
 import type { FetchDirOptions, FetchDirStats } from "./fetch_options.ts";
 import { FetchMemory, fetchOptionsText } from "./fetch_memory.ts";
+import { EarlyContent } from "./early_content.ts";
 import { openUnlessHere, UnchangedTarget } from "./fetch_target.ts";
 import { FetchWork } from "./fetch_work.ts";
 import { checkFreeSpace } from "./free_space.ts";
@@ -27,6 +28,7 @@ import { WorkPacer } from "./pacer.ts";
 import { openRoot } from "./scan.ts";
 import { recover, releaseLeftovers } from "./staging.ts";
 import { TreeCache } from "./tree_cache.ts";
+import type { TreeMemory } from "./tree_cache_format.ts";
 import { TreeHand } from "./tree_hand.ts";
 
 const ACTION = "Fetch directory";
@@ -133,6 +135,7 @@ export async function fetchDirWith(
   here?.catch(() => {});
   const optionsText = fetchOptionsText(options);
   const ahead = new FetchAhead(destination, leftovers, { calls, signal, optionsText, mirrorFrom });
+  const onChanged = (memory: TreeMemory) => ahead.expect(memory);
   const onOther = (tree: KnownTree) => ahead.begin(tree);
   const opening = openUnlessHere(source, from, {
     ...options,
@@ -141,6 +144,7 @@ export async function fetchDirWith(
     here,
     remembered,
     optionsText,
+    onChanged,
     onOther,
   });
   // Then nobody needs to know any more what is on this machine.
@@ -184,6 +188,9 @@ export async function fetchDirWith(
     }
     if (plan.links.length > 0) requireSymlinks(ACTION, plan.links.length);
     checkFreeSpace(ACTION, destination, plan.bytes);
+    const content = verdict === undefined
+      ? source
+      : EarlyContent.ask(source, plan, verdict.other, { signal, maxInFlightBytes: options.maxInFlightBytes });
     const staging = await ahead.takeStaging(key);
     let installed = false;
     let result: FetchDirStats;
@@ -197,7 +204,7 @@ export async function fetchDirWith(
       const late = target.follow(plan);
       const helpers = { hand, mirror };
       const work = new FetchWork(
-        source,
+        content,
         plan,
         staging,
         options,

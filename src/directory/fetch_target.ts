@@ -50,6 +50,8 @@ export interface FetchTarget {
 export interface OpenTargetOptions extends ReadManifestOptions {
   /** Whether it is fetched while its holder still reads it, where that is possible: not of trees of many terabytes. */
   readonly live: boolean;
+  /** Is told when something has changed since the destination was fetched, which is remembered as this. */
+  readonly onChanged?: (remembered: TreeMemory) => void;
   /** Resolves with what is known of the tree at the destination, once that was listed. */
   readonly here?: Promise<KnownTree | undefined>;
   /** What is remembered of that tree. */
@@ -109,6 +111,7 @@ async function openOrFind<T>(
   /** Put together while the holder makes sure of the reference. */
   let making: Promise<ChangedManifest | undefined> | undefined;
   const onChanges = (changes: PackedChanges) => {
+    options.onChanged?.(base!);
     making = ChangedManifest.make(base!, changes, options);
     making.catch(() => {});
   };

@@ -50,15 +50,15 @@ export class TreeMirror {
   readonly #options: MirrorOptions;
   /** Paths of the old tree's directories, parents first. */
   readonly #dirs: readonly string[];
-  readonly #table: RecordTable;
+  #table: RecordTable;
   /** Its files, by entry, that it is known what they hold, but for empty ones, which are sooner made. */
-  readonly #files: readonly number[];
+  #files: readonly number[] = [];
   /** By file: the mode of the link, or 0 where there is none. */
-  readonly #modes: Uint32Array;
+  #modes = new Uint32Array(0);
   /** By batch of directories: who makes or made them. */
   readonly #dirClaims: Int32Array;
   /** By batch of links: who makes or made them. */
-  readonly #claims: Int32Array;
+  #claims = claimsOf(0);
   /** How many directories are not made. */
   #dirsLeft: number;
   #failed = 0;
@@ -69,31 +69,37 @@ export class TreeMirror {
   /** Directories that belong in the new tree. */
   readonly #kept = new Set<string>();
 
-  /** @param tree what is known of the old tree. */
-  constructor(tree: KnownTree, options: MirrorOptions) {
+  /** @param table the old tree, as far as its directories are known. */
+  constructor(table: RecordTable, options: MirrorOptions) {
     this.#options = options;
-    const { table } = tree;
-    const dirs: string[] = [];
-    const files: number[] = [];
-    for (let entry = 0; entry < table.length; entry++) {
-      if (KINDS[table.kinds[entry]] === "dir") dirs.push(table.paths[entry]);
-      else if (tree.rowOf(entry) >= 0 && table.sizeOf(entry) > 0) files.push(entry);
-    }
     this.#table = table;
-    this.#dirs = dirs;
-    this.#files = files;
-    this.#modes = new Uint32Array(files.length);
-    this.#dirsLeft = dirs.length;
-    this.#dirClaims = claimsOf(dirs.length);
-    this.#claims = claimsOf(files.length);
+    this.#dirs = dirsOf(table);
+    this.#dirsLeft = this.#dirs.length;
+    this.#dirClaims = claimsOf(this.#dirs.length);
   }
 
-  /** Begins to make it, in the helping thread; without one only the directories. */
-  begin(pacer: WorkPacer): void {
-    this.#making = this.#make(pacer).catch(() => {
+  /** Begins with the directories, in the helping thread if there is one. */
+  makeDirs(pacer: WorkPacer): void {
+    this.#making = this.#makeDirs(pacer).catch(() => {
       // Also where it was aborted, which the fetch finds out by itself.
       this.#isBroken = true;
     });
+  }
+
+  /** Begins to link the files of the old tree, in the helping thread, if its directories are those that are made. */
+  link(tree: KnownTree): void {
+    const { table } = tree;
+    const dirs = table === this.#table ? this.#dirs : dirsOf(table);
+    if (dirs.length !== this.#dirs.length || dirs.some((path, i) => path !== this.#dirs[i])) return;
+    const files: number[] = [];
+    for (let entry = 0; entry < table.length; entry++) {
+      if (table.isFile(entry) && table.sizeOf(entry) > 0 && tree.rowOf(entry) >= 0) files.push(entry);
+    }
+    this.#table = table;
+    this.#files = files;
+    this.#modes = new Uint32Array(files.length);
+    this.#claims = claimsOf(files.length);
+    if (this.#options.hand !== undefined) this.#giveFiles(this.#options.hand);
   }
 
   /** Makes what is left, on both threads. False when it could not be made. */
@@ -164,13 +170,9 @@ export class TreeMirror {
     return { ...this.#table.seen(this.#files[file]), mode: this.#modes[file] };
   }
 
-  async #make(pacer: WorkPacer): Promise<void> {
+  async #makeDirs(pacer: WorkPacer): Promise<void> {
     const { to, hand } = this.#options;
-    if (hand !== undefined) {
-      this.#giveDirs(hand);
-      this.#giveFiles(hand);
-      return;
-    }
+    if (hand !== undefined) return this.#giveDirs(hand);
     for (const path of this.#dirs) {
       mkdirSync(`${to}/${path}`);
       if (pacer.due) await pacer.pause();
@@ -263,6 +265,11 @@ export class TreeMirror {
   #pathOf(file: number): string {
     return this.#table.paths[this.#files[file]];
   }
+}
+
+/** Paths of directories, parents first. */
+function dirsOf(table: RecordTable): string[] {
+  return table.paths.filter((_, entry) => KINDS[table.kinds[entry]] === "dir");
 }
 
 function claimsOf(count: number): Int32Array {

@@ -1,13 +1,23 @@
 /** A directory that is fetched again: its holder tells what has changed since. */
 import assert from "node:assert/strict";
-import { chmodSync, mkdirSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import type { ChunkSource } from "../../src/blob/source.ts";
 import { toChunkSource } from "../../src/blob/transfer_client.ts";
 import { serveBlobs } from "../../src/blob/transfer_server.ts";
 import { loadBlake3 } from "../../src/crypto/blake3.ts";
-import { fetchDir } from "../../src/directory/fetch_dir.ts";
+import { fetchDirWith } from "../../src/directory/fetch_dir.ts";
 import type { FetchDirOptions, FetchDirStats } from "../../src/directory/fetch_options.ts";
+import { INSTALL_CALLS } from "../../src/directory/install.ts";
 import { type FolderOffer, offerFolder } from "../../src/directory/offer_folder.ts";
 import { toOfferSource } from "../../src/directory/offer_source.ts";
 import { serveOffer } from "../../src/directory/offer_server.ts";
@@ -42,6 +52,10 @@ class Mirror {
   /** Whether the last question named a tree. */
   hasAsked = false;
   ref: BlobRef | undefined;
+  /** Number of entries from which the old tree is mirrored in the staging folder ahead. */
+  mirrorFrom = Infinity;
+  /** How often each chunk was asked for, by its hash in hexadecimal. */
+  readonly asked = new Map<string, number>();
 
   constructor(temp: string) {
     [this.source, this.dest, this.cache] = ["source", "dest", "cache"].map((name) => join(temp, name));
@@ -65,6 +79,8 @@ class Mirror {
     const chunks = toChunkSource(session);
     const offers = toOfferSource(session);
     let way: Way;
+    const { asked } = this;
+    const count = (hash: string) => asked.set(hash, (asked.get(hash) ?? 0) + 1);
     const source: ChunkSource = {
       fetchChunks: (jobs, options) => {
         function* noted() {
@@ -72,6 +88,7 @@ class Mirror {
             if (!(job instanceof Promise) && equalBytes(job.hash, manifestHash(offer.feed.ref!))) {
               way = "whole";
             }
+            if (!(job instanceof Promise)) count(toHex(job.hash));
             yield job;
           }
         }
@@ -90,7 +107,9 @@ class Mirror {
         return offers.ask(options);
       },
     };
-    const stats = await fetchDir(source, asking, this.dest, { cache, ...options });
+    asked.clear();
+    const all = { cache, ...options };
+    const stats = await fetchDirWith(source, asking, this.dest, all, INSTALL_CALLS, this.mirrorFrom);
     compareTrees(this.dest, this.source);
     this.ref = stats.ref;
     const isNew = before === undefined || toHex(encodeBlobRef(before)) !== toHex(encodeBlobRef(stats.ref));
@@ -143,6 +162,46 @@ test("links and what they need are checked as ever", async (mirror) => {
   writeFileSync(join(mirror.source, "dir 1/file 20"), "changed");
   await mirror.fetch();
 }, { read: true, write: true });
+
+/** What is done to the source and to the destination before the next fetch. */
+const ROUNDS: Record<string, (source: string, dest: string) => void> = {
+  "nothing is done here": () => {},
+  "a file is": (_, dest) => writeFileSync(join(dest, "dir 1/file 20"), "somebody else's"),
+  "a directory is added here": (
+    _,
+    dest,
+  ) => (mkdirSync(join(dest, "own/er"), { recursive: true }),
+    writeFileSync(join(dest, "own/er/file"), "own")),
+  "a directory is gone here": (_, dest) => rmSync(join(dest, "dir 4"), { recursive: true }),
+  "a directory is a link here": (
+    _,
+    dest,
+  ) => (renameSync(join(dest, "dir 5"), `${dest} 5`), symlinkSync(`${dest} 5`, join(dest, "dir 5"))),
+  "directories come and go there": (
+    source,
+  ) => (rmSync(join(source, "dir 6"), { recursive: true }), mkdirSync(join(source, "dir 6 now"))),
+  "a directory becomes a file there": (
+    source,
+  ) => (rmSync(join(source, "dir 7"), { recursive: true }),
+    writeFileSync(join(source, "dir 7"), "a file now")),
+};
+
+for (const [name, change] of Object.entries(ROUNDS)) {
+  test(`mirrored while its holder tells of them: ${name}`, async (mirror) => {
+    mirror.mirrorFrom = 0;
+    await mirror.fetch();
+    for (const round of [1, 2]) {
+      if (round === 1) change(mirror.source, mirror.dest);
+      writeFileSync(join(mirror.source, "dir 0/file 1"), `changed in round ${round}`);
+      writeFileSync(join(mirror.source, "dir 0/file 2"), `changed in round ${round}`);
+      const { installed } = await mirror.fetch();
+      assert.deepEqual([installed, mirror.way], [true, "changes"]);
+      // Once for both, before there is a place for them.
+      assert.deepEqual(new Set(mirror.asked.values()), new Set([1]));
+      assert.deepEqual(readdirSync(join(mirror.dest, "..")).filter((name) => name.startsWith(".")), []);
+    }
+  }, { read: true, write: true });
+}
 
 test("the destination may be other than it was", async (mirror) => {
   await mirror.fetch();
