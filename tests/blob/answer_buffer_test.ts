@@ -45,8 +45,9 @@ Deno.test("answer buffer: what was gathered goes out in order, in one piece wher
 });
 
 Deno.test("answer buffer: a buffer is given back when all of it has arrived, and not before", () => {
+  // Every answer has a header: none is empty.
   const step = fc.oneof(
-    fc.record({ kind: fc.constant("put" as const), size: fc.integer({ min: 0, max: SIZE }) }),
+    fc.record({ kind: fc.constant("put" as const), size: fc.integer({ min: 1, max: SIZE }) }),
     fc.constantFrom({ kind: "flush" as const }, { kind: "arrive" as const }),
   );
   fc.assert(fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
@@ -71,6 +72,6 @@ Deno.test("answer buffer: a buffer is given back when all of it has arrived, and
     answers.flush();
     while (stream.pieces.length > 0) arrive();
     assert.deepEqual(concatBytes(arrived), concatBytes(expected));
-    assert.equal(pool.out, expected.some(({ length }) => length > 0) ? 0 : Math.min(1, expected.length));
+    assert.equal(pool.out, 0);
   }));
 });
