@@ -47,6 +47,8 @@ const DEFAULT_IN_FLIGHT = 32 * 1024 * 1024;
 const SMALL_CHUNK = 256 * 1024;
 /** Requests on one stream that wait for an answer: bounds memory where chunks are tiny. */
 const MAX_LANE_JOBS = 4096;
+/** Requests that leave at once: the holder is at work on them while the next are made. */
+const FILL_JOBS = 64;
 /** How often holders are looked at, milliseconds. */
 const CHECK_INTERVAL = 500;
 /** The part of the time that a holder has otherwise: a manifest can be fetched without its difference, too. */
@@ -95,6 +97,8 @@ class ChunkFetch implements LaneHandler {
   #unfinished = 0;
   #inFlight = 0;
   #filling = false;
+  /** More is asked for once what was asked for has left. */
+  #refilling = false;
   #settle: { resolve: () => void; reject: (reason: unknown) => void } | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
   #checkedAt = 0;
@@ -302,14 +306,26 @@ class ChunkFetch implements LaneHandler {
     if (this.#filling || this.#settle === undefined) return;
     this.#filling = true;
     try {
-      while (this.#inFlight < this.#maxInFlight && this.#assignNext());
+      let jobs = 0;
+      while (jobs < FILL_JOBS && this.#inFlight < this.#maxInFlight && this.#assignNext()) jobs++;
       for (const holder of this.#holders) for (const lane of holder.lanes) lane.flush();
+      if (jobs === FILL_JOBS) this.#fillSoon();
     } catch (error) {
       this.#finish(error);
     } finally {
       this.#filling = false;
     }
     if (this.#exhausted && this.#unfinished === 0) this.#finish();
+  }
+
+  /** Asks for more after the packets that carry what was asked for, which leave at the end of this task. */
+  #fillSoon(): void {
+    if (this.#refilling) return;
+    this.#refilling = true;
+    queueMicrotask(() => {
+      this.#refilling = false;
+      this.#fill();
+    });
   }
 
   /** Asks for one job; false when there is none, or nobody to ask now. */

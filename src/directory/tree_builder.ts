@@ -6,6 +6,7 @@
  * @module
  */
 
+import { fileCalls } from "#file_calls";
 import { lookAt } from "#look";
 import { UnsafePathError } from "../errors.ts";
 import { errorCode, fileError } from "../runtime/file_errors.ts";
@@ -353,13 +354,7 @@ export class TreeBuilder {
   #makeWhole(index: number, bytes: Uint8Array): void {
     const { path, mode } = this.#plan.files[index];
     try {
-      const fd = openSync(this.pathOf(path), "wx", this.#creationMode(index, mode));
-      try {
-        writeAll(fd, bytes, null);
-        if (this.#options.durable) fsyncSync(fd);
-      } finally {
-        closeSync(fd);
-      }
+      fileCalls.makeFile(this.pathOf(path), bytes, this.#creationMode(index, mode), this.#options.durable);
     } catch (error) {
       throw this.#error(error, path);
     }
@@ -451,8 +446,8 @@ function syncFile(path: string): void {
   }
 }
 
-function writeAll(fd: number, bytes: Uint8Array, position: number | null): void {
+function writeAll(fd: number, bytes: Uint8Array, position: number): void {
   for (let at = 0; at < bytes.length;) {
-    at += writeSync(fd, bytes, at, bytes.length - at, position === null ? null : position + at);
+    at += writeSync(fd, bytes, at, bytes.length - at, position + at);
   }
 }
