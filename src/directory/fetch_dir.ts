@@ -202,9 +202,8 @@ export async function fetchDirWith(
       // What was begun beforehand makes it, when nothing came of that.
       if (mirror === undefined) hand ??= ahead.takeHand();
       const late = target.follow(plan);
-      const helpers = { hand, mirror };
-      const work = new FetchWork(
-        content,
+      const work = new FetchWork({
+        source: content,
         plan,
         staging,
         options,
@@ -213,8 +212,9 @@ export async function fetchDirWith(
         late,
         verdict,
         memory,
-        helpers,
-      );
+        hand,
+        mirror,
+      });
       const counts = await work.run(leftovers, old, trees).finally(() => served = true);
       const settled = await target.settled();
       options.signal?.throwIfAborted();

@@ -26,47 +26,52 @@ import type { TreeMirror } from "./tree_mirror.ts";
 
 const ACTION = "Fetch directory";
 
-/** What makes the tree besides this thread. */
-export interface FetchHelpers {
+/** What {@linkcode FetchWork} makes a tree of, and with. */
+export interface FetchWorkParts {
+  /** Gives what is not on this machine. */
+  readonly source: ChunkSource;
+  /** What is to be made. */
+  readonly plan: ManifestPlan;
+  /** Where. */
+  readonly staging: Staging;
+  /** Those of the fetch. */
+  readonly options: FetchDirOptions;
+  /** When to let the event loop turn. */
+  readonly pacer: WorkPacer;
+  /** The calls that touch what is at the destination. */
+  readonly calls: InstallCalls;
+  /** Tells which hashes of the plan are known, unless all are. */
+  readonly late: KnownChunks | undefined;
+  /** On the tree at the destination, if there is one. */
+  readonly verdict: TreeVerdict | undefined;
+  /** Is told how the files look that are made. */
+  readonly memory: FetchMemory | undefined;
   /** Makes directories and files meanwhile; closed in the end. */
-  readonly hand?: TreeHand;
+  readonly hand: TreeHand | undefined;
   /** What of the tree at the destination is in the staging folder already; then no hand makes any. */
-  readonly mirror?: TreeMirror;
+  readonly mirror: TreeMirror | undefined;
 }
 
 /** Everything between an empty staging folder and a finished tree in it. */
 export class FetchWork {
+  readonly #parts: FetchWorkParts;
   readonly #progress: { files: number; bytes: number; totalFiles: number; totalBytes: number };
   readonly #builder: TreeBuilder;
 
-  /**
-   * @param late tells which hashes of the plan are known, unless all are.
-   * @param verdict on the tree at the destination, if there is one.
-   * @param memory is told how the files look that are made.
-   * @param helpers of the making.
-   */
-  constructor(
-    readonly source: ChunkSource,
-    readonly plan: ManifestPlan,
-    staging: Staging,
-    readonly options: FetchDirOptions,
-    readonly pacer: WorkPacer,
-    calls: InstallCalls,
-    readonly late: KnownChunks | undefined,
-    readonly verdict: TreeVerdict | undefined,
-    readonly memory: FetchMemory | undefined,
-    readonly helpers: FetchHelpers,
-  ) {
+  /** @param parts what it is made of. */
+  constructor(parts: FetchWorkParts) {
+    this.#parts = parts;
+    const { plan, staging, options, pacer, calls, verdict, memory, hand, mirror } = parts;
     this.#progress = { files: 0, bytes: 0, totalFiles: plan.files.length, totalBytes: plan.bytes };
     // Where files are linked rather than made, putting the tree together is all that it would cost.
     const made = plan.files.length - (verdict?.same.length ?? 0);
-    const isFlat = helpers.mirror === undefined && permissions.resolvesPaths() && made > plan.dirs.length;
+    const isFlat = mirror === undefined && permissions.resolvesPaths() && made > plan.dirs.length;
     const dirs = new StagedDirs(plan, staging.path, isFlat);
     memory?.expect(plan.files.length);
     this.#builder = new TreeBuilder(plan, dirs, staging.facts, {
       durable: options.durable ?? false,
       pacer,
-      hand: helpers.hand,
+      hand,
       link: (from, to) => calls.link(from, to),
       onBytes: (bytes) => {
         this.#progress.bytes += bytes;
@@ -86,28 +91,29 @@ export class FetchWork {
     old: LocalTree | undefined,
     trees: readonly string[],
   ): Promise<Pick<FetchDirStats, "fetchedBytes" | "reusedBytes" | "resumed">> {
+    const { source, plan, options, pacer, late, verdict, memory, hand, mirror } = this.#parts;
     try {
-      await this.#builder.makeSkeleton(this.helpers.mirror);
+      await this.#builder.makeSkeleton(mirror);
       if (old !== undefined || leftovers.length + trees.length > 0) await this.#builder.settle();
-      const reuse = await LocalReuse.create(this.plan, this.#builder, this.pacer);
-      if (old !== undefined && this.verdict !== undefined) {
-        await reuse.linkFrom(old, this.verdict, this.helpers.mirror);
+      const reuse = await LocalReuse.create(plan, this.#builder, pacer);
+      if (old !== undefined && verdict !== undefined) {
+        await reuse.linkFrom(old, verdict, mirror);
       }
       const linkedBytes = reuse.reusedBytes;
       for (const { path } of leftovers) await reuse.adoptFrom(path);
-      for (const { path } of leftovers) await reuse.copyFrom(await readLocalTree(ACTION, path, this.pacer));
+      for (const { path } of leftovers) await reuse.copyFrom(await readLocalTree(ACTION, path, pacer));
       const resumed = reuse.reusedBytes > linkedBytes;
       for (const root of trees) {
         if (this.#builder.isComplete) break;
         const tree = root === old?.root
           ? old
-          : await readLocalTree(ACTION, root, this.pacer, { cache: this.memory?.cache });
+          : await readLocalTree(ACTION, root, pacer, { cache: memory?.cache });
         await reuse.copyFrom(tree);
       }
-      const { maxInFlightBytes } = this.options;
+      const { maxInFlightBytes } = options;
       const signal = this.#signal;
-      const fetch = new PlanFetch(this.plan, this.#builder, this.late);
-      await fetch.run(this.source, { signal, maxInFlightBytes });
+      const fetch = new PlanFetch(plan, this.#builder, late);
+      await fetch.run(source, { signal, maxInFlightBytes });
       await withSignal(this.#builder.settle(), signal);
       await this.#copyRepeats(fetch.repeats);
       await withSignal(this.#builder.settle(), signal);
@@ -115,21 +121,21 @@ export class FetchWork {
       return { fetchedBytes: fetch.fetchedBytes, reusedBytes: reuse.reusedBytes, resumed };
     } finally {
       this.#builder.close();
-      await this.helpers.hand?.close();
+      await hand?.close();
     }
   }
 
   /** Ends the work: the caller's, and that something could not be made. */
   get #signal(): AbortSignal | undefined {
-    const { signal } = this.options;
-    if (this.helpers.hand === undefined) return signal;
+    const { options: { signal }, hand } = this.#parts;
+    if (hand === undefined) return signal;
     const { failure } = this.#builder;
     return signal === undefined ? failure : AbortSignal.any([signal, failure]);
   }
 
   /** Writes chunks that are in the tree to the other places where they belong. */
   async #copyRepeats(heads: Iterable<number>): Promise<void> {
-    const { chunks, files } = this.plan;
+    const { plan: { chunks, files }, pacer } = this.#parts;
     const reader = new FileReader(ACTION);
     for (const head of heads) {
       const path = this.#builder.pathOf(files[chunks.fileOf(head)].path);
@@ -137,7 +143,7 @@ export class FetchWork {
       if (bytes === undefined) throw fileError(new Error("it cannot be read back"), ACTION, path);
       for (let chunk: number | undefined = head; chunk !== undefined; chunk = chunks.nextOf(chunk)) {
         if (!this.#builder.isWritten(chunk)) this.#builder.writeChunk(chunk, bytes);
-        if (this.pacer.due) await this.pacer.pause();
+        if (pacer.due) await pacer.pause();
       }
     }
   }
