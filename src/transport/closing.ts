@@ -29,16 +29,15 @@ export class Closing {
   phase: SessionPhase = "open";
   #reason: CloseReason | undefined;
   #isDue = false;
-  #isAnswered = false;
   #packets = 0;
   #goneAt = Infinity;
   #repeatAt = Infinity;
   #repeatsLeft = REPEATS;
   #repeatEvery = Infinity;
 
-  /** Whether nothing more will be said: the peer closed and was told that it was heard, or has told that it heard. */
+  /** Whether nothing more will be said: the peer has closed, too, and was told that it was heard. */
   get isSilent(): boolean {
-    return this.phase === "gone" || ((this.#isAnswered || this.phase === "draining") && !this.#isDue);
+    return this.phase === "gone" || (this.phase === "draining" && !this.#isDue);
   }
 
   /** When {@linkcode Closing.onTimeout} is due. */
@@ -69,9 +68,7 @@ export class Closing {
 
   /** The peer has closed as well: nobody is left to linger for. */
   onAnswered(now: number): void {
-    if (this.phase !== "closing") return;
-    this.#isAnswered = true;
-    this.#goneAt = Math.min(this.#goneAt, now);
+    if (this.phase === "closing") this.#goneAt = Math.min(this.#goneAt, now);
   }
 
   /** Ends at once; with `reason` after one last CONNECTION_CLOSE. */

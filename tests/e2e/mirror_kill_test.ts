@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { MemoryBlobStore } from "../../src/blob/memory_store.ts";
 import { StoreChunkSource } from "../../src/blob/store_source.ts";
 import { fetchDir, storeDir } from "../../src/directory/mod.ts";
+import { isNode } from "../support/runtime.ts";
 import { withTempDir } from "../support/temp.ts";
 import { compareTrees, makeSeedTree, namesIn } from "../support/tree.ts";
 import { permissions, RunningProcess } from "./command.ts";
@@ -27,8 +28,8 @@ for (const who of ["here", "hand"]) {
         const dest = join(parent, "dest");
         await fetch(old);
         const script = new URL("kill_in_mirror_script.ts", import.meta.url).pathname;
-        // The helping thread's module has to be read.
-        const flags = ["--allow-read", `--allow-write=${temp}`, "--allow-run"];
+        // The helping thread's module has to be read; Node's permission model has no thread unless asked to.
+        const flags = isNode ? ["--allow-all"] : ["--allow-read", `--allow-write=${temp}`, "--allow-run"];
         await using process = new RunningProcess([...flags, script, next, dest, cache, who]);
         const ended = await process.ended;
         assert.equal(ended.signal, "SIGKILL", JSON.stringify(ended));

@@ -8,7 +8,6 @@ import {
   SessionReplacedError,
 } from "../../src/errors.ts";
 import type { RttEstimator } from "../../src/transport/rtt.ts";
-import { Closing } from "../../src/transport/closing.ts";
 import { HALF_OPEN_TIMEOUT, MAX_ACK_DELAY, MAX_HALF_OPEN } from "../../src/transport/config.ts";
 import { InitiatorHandshake, tai64n } from "../../src/transport/handshake.ts";
 import { compareBytes, equalBytes, toHex } from "../../src/wire/bytes.ts";
@@ -122,19 +121,6 @@ Deno.test("close: once the other side's goodbye is answered nobody would miss th
   const begin = network.now;
   network.runUntil(() => client.endpoint.isIdle);
   assert.equal(network.now - begin, 2);
-});
-
-Deno.test("close: whoever is answered is silent at once, not when a timer says so", () => {
-  const closing = new Closing();
-  closing.close({ code: 0, reason: "" }, 10, 5);
-  assert.ok(closing.take(10) !== undefined);
-  assert.ok(!closing.isSilent);
-  closing.onAnswered(11);
-  assert.ok(closing.isSilent);
-  const crossing = new Closing();
-  crossing.close({ code: 0, reason: "" }, 10, 5);
-  crossing.onAnswered(10);
-  assert.ok(!crossing.isSilent, "its own goodbye is still to be said");
 });
 
 Deno.test("handshake: the responder sends no data before a valid packet came", () => {
