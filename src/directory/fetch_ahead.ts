@@ -58,13 +58,13 @@ export class FetchAhead {
 
   /** Gets ready to mirror the old tree, which is likely to be the one remembered: something else is to take its place. */
   expect(memory: TreeMemory): void {
-    if (!this.#isReadying && this.#isWorth(memory)) this.#getReady(memory.table);
+    if (!this.#isReadying && this.#isWorth(memory)) this.#getReady(memory.table, true);
   }
 
   /** Begins to mirror the old tree, which something else is to take the place of, if it is worth that. */
   begin(old: KnownTree): void {
     if (!this.#isWorth(old.memory)) return;
-    if (!this.#isReadying) this.#getReady(old.table);
+    if (!this.#isReadying) this.#getReady(old.table, false);
     this.#beginning = this.#beginning!.then(() => this.#mirror?.link(old));
   }
 
@@ -137,19 +137,19 @@ export class FetchAhead {
     return fetched?.options === optionsText && table.length >= mirrorFrom;
   }
 
-  #getReady(table: RecordTable): void {
+  #getReady(table: RecordTable, isNow: boolean): void {
     this.#isReadying = true;
     // Whatever is wrong is so, too, when it is done again.
-    this.#beginning = this.#makeReady(table).catch(() => {});
+    this.#beginning = this.#makeReady(table, isNow).catch(() => {});
   }
 
   /** Starts the thread, makes the staging folder and begins with the directories. */
-  async #makeReady(table: RecordTable): Promise<void> {
+  async #makeReady(table: RecordTable, isNow: boolean): Promise<void> {
     const { calls, signal } = this.#options;
     // They may hold names of the old files, which are linked only when they have no other.
     if (this.#leftovers.some(({ key }) => key !== undefined)) return;
     // The manifest is asked for first: to start a thread takes this one some time.
-    await yieldToEventLoop();
+    if (!isNow) await yieldToEventLoop();
     const isSystem = calls === INSTALL_CALLS;
     this.#hand = isSystem ? TreeHand.start() : undefined;
     if (isSystem && this.#hand === undefined) return;

@@ -30,7 +30,7 @@ export class LocalReuse {
   readonly #reader = new FileReader("Reuse content");
   /** The tree that files were linked from, and its entries of which nothing more is to be had. */
   #linked: LocalTree | undefined;
-  #spent = new Set<number>();
+  #spent = new Uint8Array(0);
 
   private constructor(plan: ManifestPlan, builder: TreeBuilder, pacer: WorkPacer, blake3: Blake3) {
     this.#plan = plan;
@@ -53,8 +53,9 @@ export class LocalReuse {
   async linkFrom(tree: LocalTree, verdict: TreeVerdict, mirror?: TreeMirror): Promise<void> {
     const { chunks, files } = this.#plan;
     this.#linked = tree;
-    this.#spent = new Set(verdict.useless);
-    /** Chunks that are linked, by head, and one that is there. */
+    this.#spent = new Uint8Array(tree.table.length);
+    for (const entry of verdict.useless) this.#spent[entry] = 1;
+    /** Chunks that are linked and have repeats, by head, and one that is there. */
     const linked = new Map<number, number>();
     for (const [i, index] of verdict.same.entries()) {
       const { path, firstChunk, chunkCount } = files[index];
@@ -65,11 +66,13 @@ export class LocalReuse {
         ? this.#builder.link(index, `${tree.root}/${path}`, tree.table.seen(entry))
         : this.#builder.takeLink(index, look);
       if (!isLinked) continue;
-      this.#spent.add(entry);
+      this.#spent[entry] = 1;
       for (let chunk = firstChunk; chunk < firstChunk + chunkCount; chunk++) {
         const head = chunks.isHead(chunk) ? chunk : chunks.find(chunks.hashOf(chunk))!;
-        if (linked.has(head)) continue;
-        linked.set(head, chunk);
+        if (chunks.nextOf(head) !== undefined) {
+          if (linked.has(head)) continue;
+          linked.set(head, chunk);
+        }
         this.reusedBytes += chunks.sizeOf(chunk);
       }
       // What is linked already takes no call, unless it is flushed.
@@ -111,7 +114,7 @@ export class LocalReuse {
     for (let entry = 0; entry < table.length; entry++) {
       if (this.#builder.isComplete) return;
       // A large file that grew or changed still begins like the old one; a small one of another size is another one.
-      if (!table.isFile(entry) || (tree === this.#linked && this.#spent.has(entry))) continue;
+      if (!table.isFile(entry) || (tree === this.#linked && this.#spent[entry] === 1)) continue;
       if (!(wanted.has(table.sizeOf(entry)) || large.has(table.paths[entry]))) continue;
       await this.#copyFile(tree, entry);
     }

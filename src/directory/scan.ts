@@ -166,6 +166,9 @@ export interface ScanTarget {
   readonly only?: string;
 }
 
+/** Pauses that let followers take what they were told, and tell that they did: less than a millisecond. */
+const TURNS_TO_TELL = 10;
+
 /** Reads a directory and gives its chunks, its files and the chunks of its manifest to `sink`. */
 export async function scanInto(
   action: string,
@@ -211,8 +214,9 @@ export async function scanInto(
     if (!tree.isRemembered && memory?.scanned !== undefined && sink.changed !== undefined) {
       const changes = changesOf(table, tree, memory);
       if (changes !== undefined) sink.changed(baseKey(scan.hasher.blake3, memory.scanned), changes);
-      // Whoever has that one makes the manifest of it while it is made here.
-      await pacer.pause();
+      // Whoever has that one makes the manifest of it while it is made here, if all of it has left by then: that takes
+      // some round trips where little was sent before.
+      for (let turn = 0; turn < TURNS_TO_TELL; turn++) await pacer.pause();
     }
     result = tree.isRemembered && memory?.scanned !== undefined
       ? report.finishRemembered(memory.scanned, tree.hashes, walked.skipped)

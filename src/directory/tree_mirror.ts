@@ -130,10 +130,11 @@ export class TreeMirror {
     const { to } = this.#options;
     const wanted = new Uint8Array(this.#files.length);
     this.#numbers = new Int32Array(plan.files.length).fill(-1);
-    const fileOf = new Map(this.#files.map((entry, file) => [entry, file]));
+    const fileOf = new Int32Array(this.#table.length).fill(-1);
+    for (let file = 0; file < this.#files.length; file++) fileOf[this.#files[file]] = file;
     for (const [i, index] of same.entries()) {
-      const file = fileOf.get(entries[i]);
-      if (file === undefined) continue;
+      const file = fileOf[entries[i]] ?? -1;
+      if (file < 0) continue;
       wanted[file] = 1;
       this.#numbers[index] = file;
     }
