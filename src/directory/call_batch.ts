@@ -11,7 +11,7 @@ import type { Look } from "../runtime/look.ts";
 /** Calls of one kind, done one after another. All of it can be sent to a thread. */
 export interface CallBatch {
   /** What is done. */
-  readonly call: "makeDirectory" | "makeFile" | "linkFile" | "removeFile" | "removeTree";
+  readonly call: "makeDirectory" | "makeFile" | "linkFile" | "removeTree";
   /** Absolute path that each call is about, the new one where there are two. */
   readonly paths: readonly string[];
   /** Where the paths begin, unless they are absolute. */
@@ -102,7 +102,6 @@ function call(batch: CallBatch, index: number): void {
   const path = pathOf(batch, index);
   if (batch.call === "makeDirectory") fileCalls.makeDirectory(path);
   else if (batch.call === "linkFile") fileCalls.linkFile(fromOf(batch, index), path);
-  else if (batch.call === "removeFile") fileCalls.removeFile(path);
   else if (batch.call === "removeTree") fileCalls.removeTree(path);
   else {
     const { content = NO_BYTES, ends = [], modes, durable = false } = batch;
@@ -135,7 +134,7 @@ function callAgain(batch: CallBatch, index: number): void {
   try {
     call(batch, index);
   } catch (error) {
-    if (errorCode(error) === "ENOENT" && batch.call.startsWith("remove")) return;
+    if (errorCode(error) === "ENOENT" && batch.call === "removeTree") return;
     if (errorCode(error) !== "EEXIST") throw error;
     if (batch.call === "makeDirectory") return;
     fileCalls.removeFile(pathOf(batch, index));

@@ -21,7 +21,7 @@ class HeldJob implements ChunkJob {
   constructor(
     readonly hash: Uint8Array,
     readonly length: number,
-    readonly hold: (bytes: Uint8Array) => void,
+    readonly hold: (bytes: Uint8Array) => unknown,
   ) {
     this.#bytes = new Uint8Array(length);
   }
@@ -38,13 +38,14 @@ class HeldJob implements ChunkJob {
 /** A source that has asked another one for some chunks already. */
 export class EarlyContent implements ChunkSource {
   readonly #source: ChunkSource;
-  readonly #held = new Map<string, Uint8Array>();
+  readonly #held: ReadonlyMap<string, Uint8Array>;
   readonly #asked: Promise<void>;
 
-  private constructor(source: ChunkSource, jobs: readonly ChunkJob[], options: FetchChunksOptions) {
+  private constructor(source: ChunkSource, held: ReadonlyMap<string, Uint8Array>, asked: Promise<void>) {
     this.#source = source;
+    this.#held = held;
     // What does not come is asked for once more, and then it is said why.
-    this.#asked = source.fetchChunks(jobs, options).catch(() => {});
+    this.#asked = asked.catch(() => {});
   }
 
   /**
@@ -59,7 +60,7 @@ export class EarlyContent implements ChunkSource {
   ): ChunkSource {
     const jobs = new Map<string, ChunkJob>();
     let room = MAX_BYTES;
-    const hold = (key: string) => (bytes: Uint8Array) => void early.#held.set(key, bytes);
+    const held = new Map<string, Uint8Array>();
     for (const file of files) {
       const { size, chunkCount, firstChunk } = planned[file];
       if (chunkCount !== 1 || size > Math.min(SMALL_FILE, room) || jobs.size === MAX_FILES) continue;
@@ -67,11 +68,11 @@ export class EarlyContent implements ChunkSource {
       const key = blobKey(hash);
       if (jobs.has(key)) continue;
       room -= size;
-      jobs.set(key, new HeldJob(hash, size, hold(key)));
+      jobs.set(key, new HeldJob(hash, size, (bytes) => held.set(key, bytes)));
     }
     if (jobs.size === 0) return source;
-    const early = new EarlyContent(source, [...jobs.values()], options);
-    return early;
+    // A source may complete some at once.
+    return new EarlyContent(source, held, source.fetchChunks([...jobs.values()], options));
   }
 
   /** As {@linkcode ChunkSource.fetchChunks}. */

@@ -20,8 +20,8 @@ import type { TreeMemory } from "./tree_cache_format.ts";
 import { TreeHand } from "./tree_hand.ts";
 import { TreeMirror } from "./tree_mirror.ts";
 
-/** Files from which it is worth a thread, which takes some 25 ms to start: it links as many in that time. */
-const MIRRORED_FILES = 2048;
+/** Entries from which it is worth a thread, which takes some 25 ms to start: it links as many in that time. */
+const MIRROR_FROM = 2048;
 /** The key of no directory. */
 const NO_KEY = "";
 
@@ -43,7 +43,6 @@ export class FetchAhead {
   readonly #leftovers: Leftover[];
   readonly #options: FetchAheadOptions;
   #beginning: Promise<void> | undefined;
-  #isReadying = false;
   #staging: Staging | undefined;
   #isTaken = false;
   #hand: TreeHand | undefined;
@@ -58,14 +57,15 @@ export class FetchAhead {
 
   /** Gets ready to mirror the old tree, which is likely to be the one remembered: something else is to take its place. */
   expect(memory: TreeMemory): void {
-    if (!this.#isReadying && this.#isWorth(memory)) this.#getReady(memory.table, true);
+    if (this.#isWorth(memory)) this.#beginning ??= this.#getReady(memory.table);
   }
 
   /** Begins to mirror the old tree, which something else is to take the place of, if it is worth that. */
   begin(old: KnownTree): void {
     if (!this.#isWorth(old.memory)) return;
-    if (!this.#isReadying) this.#getReady(old.table, false);
-    this.#beginning = this.#beginning!.then(() => this.#mirror?.link(old));
+    // The manifest is asked for first: to start a thread takes this one some time.
+    const ready = this.#beginning ?? yieldToEventLoop().then(() => this.#getReady(old.table));
+    this.#beginning = ready.then(() => this.#mirror?.link(old));
   }
 
   /** The staging folder, of what has this key. To be removed by whoever takes it, after {@linkcode FetchAhead.stop}. */
@@ -132,24 +132,21 @@ export class FetchAhead {
   }
 
   #isWorth({ fetched, table }: TreeMemory): boolean {
-    const { optionsText, mirrorFrom = MIRRORED_FILES } = this.#options;
+    const { optionsText, mirrorFrom = MIRROR_FROM } = this.#options;
     // One that no fetch made may be what is fetched, although nothing says so.
     return fetched?.options === optionsText && table.length >= mirrorFrom;
   }
 
-  #getReady(table: RecordTable, isNow: boolean): void {
-    this.#isReadying = true;
+  #getReady(table: RecordTable): Promise<void> {
     // Whatever is wrong is so, too, when it is done again.
-    this.#beginning = this.#makeReady(table, isNow).catch(() => {});
+    return this.#makeReady(table).catch(() => {});
   }
 
   /** Starts the thread, makes the staging folder and begins with the directories. */
-  async #makeReady(table: RecordTable, isNow: boolean): Promise<void> {
+  async #makeReady(table: RecordTable): Promise<void> {
     const { calls, signal } = this.#options;
     // They may hold names of the old files, which are linked only when they have no other.
     if (this.#leftovers.some(({ key }) => key !== undefined)) return;
-    // The manifest is asked for first: to start a thread takes this one some time.
-    if (!isNow) await yieldToEventLoop();
     const isSystem = calls === INSTALL_CALLS;
     this.#hand = isSystem ? TreeHand.start() : undefined;
     if (isSystem && this.#hand === undefined) return;

@@ -1,5 +1,5 @@
 /**
- * The few file calls that a helping thread does many of, with what the runtime has for them at hand: a thread that had to
+ * The few file calls that a fetch, and a helping thread of it, does many of, with what the runtime has for them at hand: a thread that had to
  * load more would begin later.
  *
  * @module

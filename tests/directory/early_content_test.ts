@@ -70,6 +70,24 @@ Deno.test("early content: what was asked for is not asked for again", async () =
   assertComplete(jobs, texts);
 });
 
+Deno.test("early content: what comes at once is kept", async () => {
+  const { plan, jobs } = await planOf(new MemoryBlobStore(), texts);
+  let asked = 0;
+  const source: ChunkSource = {
+    fetchChunks(wanted: ChunkJobs) {
+      for (const job of wanted as Iterable<ChunkJob>) {
+        asked++;
+        job.write(texts[jobs.findIndex(({ hash }) => toHex(hash) === toHex(job.hash))], 0);
+        job.complete();
+      }
+      return Promise.resolve();
+    },
+  };
+  await EarlyContent.ask(source, plan, [0, 1, 2, 3], {}).fetchChunks(jobs);
+  assert.equal(asked, 3);
+  assertComplete(jobs, texts);
+});
+
 Deno.test("early content: what did not come is asked for again", async () => {
   const store = new MemoryBlobStore();
   const { plan, jobs } = await planOf(store, texts);

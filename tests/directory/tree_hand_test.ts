@@ -65,7 +65,7 @@ for (const isUp of [true, false]) {
         makeDirectory(join(temp, "a"), dir),
         makeFiles(dir, lengths),
         { call: "linkFile", paths: [join(temp, "link")], from: [join(dir, "f2")], look: true },
-        { call: "removeFile", paths: [join(dir, "f2")] },
+        { call: "removeTree", paths: [join(dir, "f2")] },
       );
       assert.deepEqual(results.map(({ done, failed }) => [done, failed]), [[2, []], [5, []], [1, []], [
         1,
