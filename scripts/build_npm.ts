@@ -44,15 +44,24 @@ export function packageSources(): string[] {
   return ["mod.ts", ...filesBelow(ROOT, "src", ".ts")];
 }
 
+function readConfig(): Config {
+  return JSON.parse(readFileSync(join(ROOT, "deno.json"), "utf8"));
+}
+
+/** What the package exports: all but what is made for Deno. */
+export function packageExports({ exports }: Pick<Config, "exports">): [name: string, source: string][] {
+  return Object.entries(exports).filter(([, source]) => !source.startsWith("./dist/"));
+}
+
 /** `package.json` of the package. */
 export function packageJson(): Record<string, unknown> {
-  const config: Config = JSON.parse(readFileSync(join(ROOT, "deno.json"), "utf8"));
+  const config = readConfig();
   const lock: { specifiers: Record<string, string> } = JSON.parse(
     readFileSync(join(ROOT, "deno.lock"), "utf8"),
   );
   const output = (source: string, ending: string) => source.replace(/\.ts$/, ending);
   const exports: Record<string, unknown> = {};
-  for (const [name, source] of Object.entries(config.exports)) {
+  for (const [name, source] of packageExports(config)) {
     exports[name] = { types: output(source, ".d.ts"), default: output(source, ".js") };
   }
   const imports: Record<string, unknown> = {};
@@ -100,8 +109,7 @@ export function buildPackage(to: string): void {
   rmSync(to, { recursive: true, force: true });
   const manifest = packageJson();
   compile(ROOT, packageSources(), to);
-  const config: Config = JSON.parse(readFileSync(join(ROOT, "deno.json"), "utf8"));
-  declare(ROOT, Object.values(config.exports).map((path) => path.replace(/^\.\//, "")), to);
+  declare(ROOT, packageExports(readConfig()).map(([, source]) => source.replace(/^\.\//, "")), to);
   writeCommand(to);
   writeFileSync(join(to, "package.json"), JSON.stringify(manifest, null, 2) + "\n");
   for (const file of ["README.md", "LICENSE", "CHANGELOG.md"]) copyFileSync(join(ROOT, file), join(to, file));

@@ -18,6 +18,8 @@ const config: { exports: Record<string, string> } = JSON.parse(
 );
 
 const STEPS: readonly Step[] = [
+  // Part of what is published.
+  { name: "command", args: ["task", "--quiet", "build:command"] },
   { name: "format", args: ["fmt", "--check"] },
   { name: "lint", args: ["lint"] },
   { name: "types", args: ["check", "--frozen", "."] },

@@ -11,6 +11,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
+import { packageExports } from "./build_npm.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 /** Where the compiler looks for packages. Nothing is there: Deno keeps them in a folder of its own. */
@@ -105,8 +106,8 @@ function hostOver(folders: ReadonlyMap<string, string>, options: ts.CompilerOpti
 
 /** What the compiler has to say, a line each; empty when all is well. */
 export function nodeTypeProblems(): string {
-  const { exports, imports } = readJson<Config>("deno.json");
-  const drivers = Object.entries(imports).filter(([name]) => name.startsWith("#"));
+  const config = readJson<Config>("deno.json");
+  const drivers = Object.entries(config.imports).filter(([name]) => name.startsWith("#"));
   const options: ts.CompilerOptions = {
     target: ts.ScriptTarget.ES2022,
     module: ts.ModuleKind.ESNext,
@@ -124,7 +125,7 @@ export function nodeTypeProblems(): string {
     noEmit: true,
   };
   const host = hostOver(packageFolders(), options);
-  const roots = Object.values(exports).map((path) => join(ROOT, path));
+  const roots = packageExports(config).map(([, source]) => join(ROOT, source));
   const program = ts.createProgram([...roots, AMBIENT_PATH], options, host);
   return ts.formatDiagnostics(ts.getPreEmitDiagnostics(program), host);
 }

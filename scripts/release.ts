@@ -56,6 +56,7 @@ function edit(folder: string, wanted: string): { version: string; files: string[
 function prove(folder: string, only: string | undefined): string {
   if (only === undefined) run(folder, "bash", ".ci/run");
   else run(folder, process.execPath, "task", only);
+  run(folder, process.execPath, "task", "build:command");
   run(folder, process.execPath, "publish", "--dry-run", "--allow-dirty");
   run(folder, process.execPath, "task", "build:npm");
   const built = join(folder, "npm");
@@ -93,7 +94,7 @@ function main(): number {
     console.log(`${version} is ready. To publish it:
 
   git commit -am "Release ${version}" && git tag v${version} && git push --atomic origin HEAD v${version}
-  deno publish
+  deno task build:command && deno publish
   npm publish npm/${name} --access public`);
     return 0;
   } finally {

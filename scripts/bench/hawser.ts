@@ -8,6 +8,7 @@ import { execFileSync } from "node:child_process";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { buildCommand, COMMAND_FILE } from "../build_command.ts";
 import { buildPackage, packageJson } from "../build_npm.ts";
 import { compile } from "../compile_node.ts";
 import { type Contender, type Outcome, timed, type Transfer } from "./contender.ts";
@@ -19,6 +20,8 @@ const DENO_FLAGS = [
   "run",
   "--quiet",
   "--no-prompt",
+  // Where a folder elsewhere finds what is optional.
+  "--config=deno.json",
   "--unstable-net",
   "--allow-read",
   "--allow-write",
@@ -37,13 +40,20 @@ export interface HawserContender extends Contender {
   command(...args: readonly string[]): MeasuredProcess;
 }
 
-/** Makes contenders for runtimes; builds the package for Node once, in `folder`, where each keeps its cache, too. */
+/** Makes contenders for runtimes; builds what each runs once, in `folder`, where each keeps its cache, too. */
 export class Runtimes {
   readonly #folder: string;
-  #built = false;
+  /** The package for Node. */
+  readonly #package: string;
+  readonly #isOfSources: boolean;
+  #builtPackage = false;
+  #command: string | undefined;
 
-  constructor(folder: string) {
+  /** @param isOfSources whether Deno runs the command from its sources, not as it is installed. */
+  constructor(folder: string, isOfSources = false) {
     this.#folder = folder;
+    this.#package = join(folder, "package");
+    this.#isOfSources = isOfSources;
   }
 
   /** The contender for `deno`, `deno+ffi` or `node` with a major version. @param extra more flags of the runtime. */
@@ -56,7 +66,8 @@ export class Runtimes {
     const start = (script: string, args: readonly string[]) =>
       new MeasuredProcess(Deno.execPath(), [...flags, script, ...args], { cwd: ROOT });
     const cache = this.#cacheOf(id);
-    const command = (...args: readonly string[]) => start("src/cli/mod.ts", [...args, "--cache", cache]);
+    const script = this.#isOfSources ? "src/cli/mod.ts" : this.#builtCommand();
+    const command = (...args: readonly string[]) => start(script, [...args, "--cache", cache]);
     return {
       ...HAWSER,
       id,
@@ -71,9 +82,9 @@ export class Runtimes {
 
   #onNode(id: string, major: string, extra: readonly string[]): HawserContender {
     const node = nodeBinary(major);
-    this.#build();
+    this.#buildPackage();
     const start = (script: string, args: readonly string[]) =>
-      new MeasuredProcess(node, ["--no-warnings", ...extra, script, ...args], { cwd: this.#folder });
+      new MeasuredProcess(node, ["--no-warnings", ...extra, script, ...args], { cwd: this.#package });
     const cache = this.#cacheOf(id);
     const command = (...args: readonly string[]) => start("bin/hawser.js", [...args, "--cache", cache]);
     const version = execFileSync(node, ["--version"], { encoding: "utf8" }).trim();
@@ -93,15 +104,25 @@ export class Runtimes {
     return join(this.#folder, "caches", id);
   }
 
-  #build(): void {
-    if (this.#built) return;
-    this.#built = true;
-    buildPackage(this.#folder);
-    compile(ROOT, SCRIPTS.map((name) => join("scripts/bench", `${name}.ts`)), this.#folder);
+  /** The command for Deno. */
+  #builtCommand(): string {
+    if (this.#command === undefined) {
+      const dist = join(this.#folder, "dist");
+      buildCommand(dist);
+      this.#command = join(dist, COMMAND_FILE);
+    }
+    return this.#command;
+  }
+
+  #buildPackage(): void {
+    if (this.#builtPackage) return;
+    this.#builtPackage = true;
+    buildPackage(this.#package);
+    compile(ROOT, SCRIPTS.map((name) => join("scripts/bench", `${name}.ts`)), this.#package);
     // With what is optional, which Deno has by its import map.
     const { peerDependencies } = packageJson() as { peerDependencies: Record<string, string> };
     const peers = Object.entries(peerDependencies).map(([name, version]) => `${name}@${version}`);
-    execFileSync("npm", ["install", "--no-audit", "--no-fund", "--silent", ...peers], { cwd: this.#folder });
+    execFileSync("npm", ["install", "--no-audit", "--no-fund", "--silent", ...peers], { cwd: this.#package });
   }
 }
 

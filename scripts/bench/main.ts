@@ -155,7 +155,7 @@ async function main(): Promise<number> {
   };
   endOnSignals(cleanUp);
   try {
-    const runtimes = new Runtimes(join(folder, "package"));
+    const runtimes = new Runtimes(join(folder, "runtimes"));
     const bench = new Bench(folder, list(options.runtime).map((id) => runtimes.contender(id)));
     const results = await bench.run(CASES.filter(({ id }) => ids.includes(id)));
     const invariance = invarianceTable(results);

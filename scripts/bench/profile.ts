@@ -78,7 +78,7 @@ async function main(): Promise<void> {
   };
   endOnSignals(cleanUp);
   try {
-    const runtimes = new Runtimes(join(folder, "package"));
+    const runtimes = new Runtimes(join(folder, "runtimes"), true);
     const [sending, receiving] = ["sending", "receiving"].map((side) =>
       runtimes.contender(options.runtime, ["--cpu-prof", `--cpu-prof-dir=${join(folder, side)}`])
     );

@@ -5,7 +5,7 @@
  *
  * ```sh
  * deno run --unstable-net --allow-net --allow-read --allow-write --allow-sys=networkInterfaces \
- *   --allow-env=XDG_CACHE_HOME,HOME,LOCALAPPDATA jsr:@hawser/mesh/cli --help
+ *   --allow-env=XDG_CACHE_HOME,HOME,LOCALAPPDATA jsr:@hawser/mesh/hawser --help
  * ```
  *
  * Or run it inside a program of yours, with your own streams: {@linkcode main} takes the arguments and what it needs
