@@ -14,7 +14,6 @@ import { ChangedTree } from "./changed_tree.ts";
 import type { ReadManifestOptions } from "./fetch_options.ts";
 import type { FetchTarget } from "./fetch_target.ts";
 import type { FollowedOffer } from "./offer_follower.ts";
-import { keyOfOutline } from "./outline_key.ts";
 import { WorkPacer } from "./pacer.ts";
 import { type PackedChanges, unpackChanges } from "./packed_changes.ts";
 import { checkManifestPaced, type CheckOptions, type ManifestPlan } from "./plan.ts";
@@ -103,8 +102,10 @@ class ChangedTarget implements FetchTarget {
     return plan ?? await checkManifestPaced(this.#read(options), options, pacer);
   }
 
+  // deno-lint-ignore require-await -- as other targets do
   async key({ files }: ManifestPlan): Promise<string> {
-    return keyOfOutline(await loadBlake3(), this.manifest.tree.outline(files));
+    const { tree, blake3 } = this.manifest;
+    return tree.key(blake3, files);
   }
 
   follow(): undefined {

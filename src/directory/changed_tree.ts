@@ -6,11 +6,12 @@
  * @module
  */
 
+import type { Blake3 } from "../crypto/blake3.ts";
 import { ManifestError } from "../errors.ts";
 import { CHUNK_SIZE } from "../wire/blob_ref.ts";
 import { type DirEntry, DirManifestWriter } from "../wire/dir_manifest.ts";
-import { DirOutlineWriter } from "../wire/dir_outline.ts";
 import type { TreeChanges } from "../wire/tree_changes.ts";
+import { OutlineKey } from "./outline_key.ts";
 import { comparePaths } from "./path_rules.ts";
 import { EMPTY_HASH, type PlannedFile } from "./plan_files.ts";
 import { KINDS } from "./record_table.ts";
@@ -92,25 +93,25 @@ export class ChangedTree {
     return writer.finish();
   }
 
-  /** Its outline. @param files those of its plan. */
-  outline(files: readonly PlannedFile[]): Uint8Array {
+  /** What its staging folders are known by. @param files those of its plan. */
+  key(blake3: Blake3, files: readonly PlannedFile[]): string {
     const { paths, kinds, modes, targets } = this.base.table;
-    const writer = new DirOutlineWriter(this.length);
+    const key = new OutlineKey(this.length);
     let file = 0;
     for (let i = 0; i < this.length; i++) {
       const row = this.origins[i];
       if (row < 0) {
         const entry = this.entries[~row];
-        if (entry.kind !== "file") writer.entry(entry);
-        else writer.file(entry.path, entry.mode, files[file++].size);
+        if (entry.kind !== "file") key.other(entry);
+        else key.file(entry.path, entry.mode, files[file++].size);
         continue;
       }
       const kind = KINDS[kinds[row]];
-      if (kind === "dir") writer.dir(paths[row], modes[row]);
-      else if (kind === "symlink") writer.symlink(paths[row], targets.get(row)!);
-      else writer.file(paths[row], modes[row], files[file++].size);
+      if (kind === "dir") key.dir(paths[row], modes[row]);
+      else if (kind === "symlink") key.symlink(paths[row], targets.get(row)!);
+      else key.file(paths[row], modes[row], files[file++].size);
     }
-    return writer.finish();
+    return key.finish(blake3);
   }
 
   #write(writer: DirManifestWriter, from: number, to: number): void {

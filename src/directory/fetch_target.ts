@@ -20,7 +20,7 @@ import { ChangedManifest } from "./changed_target.ts";
 import type { KnownTree } from "./known_tree.ts";
 import { DEFAULT_MAX_MANIFEST_BYTES } from "./limits.ts";
 import { type FollowedOffer, OfferFollower } from "./offer_follower.ts";
-import { outlineKey, outlineOf } from "./outline_key.ts";
+import { manifestKey, outlineKey } from "./outline_key.ts";
 import type { WorkPacer } from "./pacer.ts";
 import { baseKey, type PackedChanges } from "./packed_changes.ts";
 import { checkManifestPaced, type CheckOptions, checkOutlinePaced, type ManifestPlan } from "./plan.ts";
@@ -185,7 +185,7 @@ class ManifestTarget implements FetchTarget {
   }
 
   async key({ files }: ManifestPlan): Promise<string> {
-    return outlineKey(await loadBlake3(), outlineOf(this.entries, files));
+    return manifestKey(await loadBlake3(), this.entries, files);
   }
 
   follow(): undefined {

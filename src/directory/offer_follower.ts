@@ -7,7 +7,7 @@
 
 import { referenceOf } from "../blob/chunking.ts";
 import type { ChunkSource } from "../blob/source.ts";
-import { loadBlake3 } from "../crypto/blake3.ts";
+import { type Blake3, loadBlake3 } from "../crypto/blake3.ts";
 import { ManifestError, OfferFailedError, PeerSilentError, TransferProtocolError } from "../errors.ts";
 import { withSignal } from "../mesh/abort.ts";
 import { type BlobRef, encodeBlobRef } from "../wire/blob_ref.ts";
@@ -18,7 +18,7 @@ import type { KnownChunks } from "./fetch_jobs.ts";
 import type { ReadManifestOptions } from "./fetch_options.ts";
 import { LateHashes } from "./late_hashes.ts";
 import { isOfferLost } from "./offer_loss.ts";
-import { outlineKey, outlineOf } from "./outline_key.ts";
+import { manifestKey, outlineKey } from "./outline_key.ts";
 import { WorkPacer } from "./pacer.ts";
 import { checkManifestPaced, type ManifestPlan } from "./plan.ts";
 import { readManifest } from "./read_manifest.ts";
@@ -126,7 +126,7 @@ export class OfferFollower implements KnownChunks {
     if (offers === undefined) throw reason;
     this.#offer = await offers.ask({ live: true, signal: this.#signal, maxEntries, maxManifestBytes });
     const { outline } = this.#offer;
-    if (outline !== undefined) await this.#checkSame(outline);
+    if (outline !== undefined) await this.#checkSame((blake3) => outlineKey(blake3, outline));
   }
 
   async #follow(offer: DirectoryOffer): Promise<FollowedOffer> {
@@ -160,7 +160,7 @@ export class OfferFollower implements KnownChunks {
       signal: this.#signal,
     });
     const { files } = await checkManifestPaced(entries, {}, this.#pacer);
-    await this.#checkSame(outlineOf(entries, files));
+    await this.#checkSame((blake3) => manifestKey(blake3, entries, files));
     await this.#accept(() => runStepsPaced(this.#hashes.acceptManifest(entries), this.#pacer));
     this.#wake();
     return { ref, manifestBytes };
@@ -181,9 +181,9 @@ export class OfferFollower implements KnownChunks {
   }
 
   /** Throws unless the directory is still the one that the fetch began with. */
-  async #checkSame(outline: readonly OutlineEntry[]): Promise<void> {
+  async #checkSame(keyNow: (blake3: Blake3) => string): Promise<void> {
     const blake3 = await loadBlake3();
-    if (outlineKey(blake3, outline) === outlineKey(blake3, this.#outline)) return;
+    if (keyNow(blake3) === outlineKey(blake3, this.#outline)) return;
     const message =
       `Fetch directory: holder ${this.#offer.holder} offers another one since the session was lost`;
     throw new OfferFailedError(message);

@@ -43,55 +43,25 @@ export type OutlineEntry = OutlineFile | DirectoryEntry | SymlinkEntry;
  * mode is not an unsigned 32-bit number or a size not a whole number below 2^53.
  */
 export function encodeDirOutline(entries: readonly OutlineEntry[]): Uint8Array {
-  const writer = new DirOutlineWriter(entries.length);
-  for (const entry of entries) writer.entry(entry);
+  // A usual entry is a path of some 50 bytes.
+  const writer = new PostcardWriter(16 + 80 * entries.length).u8(DIR_OUTLINE_VERSION).varint(entries.length);
+  for (const entry of entries) encodeEntry(writer, entry);
   return writer.finish();
 }
 
-/**
- * Makes the bytes of an outline of what is at hand, entry by entry. Methods throw `InvalidArgumentError` as
- * {@linkcode encodeDirOutline} does.
- */
-export class DirOutlineWriter {
-  readonly #writer: PostcardWriter;
-
-  /** @param count how many entries there will be. */
-  constructor(count: number) {
-    // A usual entry is a path of some 50 bytes.
-    this.#writer = new PostcardWriter(16 + 80 * count).u8(DIR_OUTLINE_VERSION).varint(count);
-  }
-
-  /** Any entry. */
-  entry(entry: OutlineEntry): void {
-    switch (entry.kind) {
-      case "file":
-        return this.file(entry.path, entry.mode, entry.size);
-      case "dir":
-        return this.dir(entry.path, entry.mode);
-      case "symlink":
-        return this.symlink(entry.path, entry.target);
-    }
-  }
-
-  /** A file. */
-  file(path: string, mode: number, size: number): void {
-    this.#writer.string(path).varint(KIND_FILE).varint(checkNumber(path, "mode", mode, MAX_MODE))
-      .varint(checkNumber(path, "size", size, Number.MAX_SAFE_INTEGER));
-  }
-
-  /** A directory. */
-  dir(path: string, mode: number): void {
-    this.#writer.string(path).varint(KIND_DIR).varint(checkNumber(path, "mode", mode, MAX_MODE));
-  }
-
-  /** A symbolic link. */
-  symlink(path: string, target: string): void {
-    this.#writer.string(path).varint(KIND_SYMLINK).string(target);
-  }
-
-  /** The bytes, when all entries are there. */
-  finish(): Uint8Array {
-    return this.#writer.finish();
+function encodeEntry(writer: PostcardWriter, entry: OutlineEntry): void {
+  const { path } = entry;
+  writer.string(path);
+  switch (entry.kind) {
+    case "file":
+      writer.varint(KIND_FILE).varint(checkNumber(path, "mode", entry.mode, MAX_MODE))
+        .varint(checkNumber(path, "size", entry.size, Number.MAX_SAFE_INTEGER));
+      break;
+    case "dir":
+      writer.varint(KIND_DIR).varint(checkNumber(path, "mode", entry.mode, MAX_MODE));
+      break;
+    case "symlink":
+      writer.varint(KIND_SYMLINK).string(entry.target);
   }
 }
 

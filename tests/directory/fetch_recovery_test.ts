@@ -16,7 +16,7 @@ import { MemoryBlobStore } from "../../src/blob/memory_store.ts";
 import { StoreChunkSource } from "../../src/blob/store_source.ts";
 import { nobleBlake3 } from "../../src/crypto/blake3.ts";
 import { fetchDir } from "../../src/directory/fetch_dir.ts";
-import { outlineKey, outlineOf } from "../../src/directory/outline_key.ts";
+import { manifestKey } from "../../src/directory/outline_key.ts";
 import { checkManifest } from "../../src/directory/plan.ts";
 import { scanDir } from "../../src/directory/scan.ts";
 import { storeDir } from "../../src/directory/store_dir.ts";
@@ -83,7 +83,7 @@ function recoveryTest(name: string, body: (setting: Setting) => Promise<void>): 
 /** The key of the directory at `root`. */
 async function keyOf(root: string): Promise<string> {
   const { entries } = await scanDir(root);
-  return outlineKey(nobleBlake3(), outlineOf(entries, checkManifest(entries).files));
+  return manifestKey(nobleBlake3(), entries, checkManifest(entries).files);
 }
 
 /** What a fetch that was killed while it wrote files leaves. */

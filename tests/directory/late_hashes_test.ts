@@ -4,7 +4,7 @@ import { chunkBytes } from "../../src/blob/chunking.ts";
 import { nobleBlake3 } from "../../src/crypto/blake3.ts";
 import { ChunkTable } from "../../src/directory/chunk_table.ts";
 import { LateHashes } from "../../src/directory/late_hashes.ts";
-import { outlineKey, outlineOf } from "../../src/directory/outline_key.ts";
+import { manifestKey, outlineKey } from "../../src/directory/outline_key.ts";
 import { checkManifest, checkOutlinePaced, type ManifestPlan } from "../../src/directory/plan.ts";
 import { runSteps } from "../../src/directory/steps.ts";
 import { WorkPacer } from "../../src/directory/pacer.ts";
@@ -149,7 +149,7 @@ Deno.test("outline key: the same from an outline and from a manifest, another wh
   const entries = manifestOf(["x", null, "", "y"]);
   const { outline } = outlineAndHashes(entries);
   const key = (entries: DirEntry[]) =>
-    outlineKey(blake3, outlineOf(entries, checkManifest(entries, { platform: "posix" }).files));
+    manifestKey(blake3, entries, checkManifest(entries, { platform: "posix" }).files);
   assert.equal(key(entries), outlineKey(blake3, outline));
   assert.match(key(entries), /^[0-9a-f]{64}$/);
   const others = [

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { newBlake3 } from "../../src/crypto/blake3.ts";
 import { ChangedTree } from "../../src/directory/changed_tree.ts";
-import { keyOfOutline, outlineKey, outlineOf } from "../../src/directory/outline_key.ts";
+import { manifestKey } from "../../src/directory/outline_key.ts";
 import { packChanges, unpackChanges } from "../../src/directory/packed_changes.ts";
 import { sortByPath } from "../../src/directory/path_rules.ts";
 import { checkManifest, type CheckOptions, type ManifestPlan } from "../../src/directory/plan.ts";
@@ -234,8 +234,8 @@ Deno.test("tree changes: the plan of the whole, or none where the whole is refus
       planned++;
       assert.ok("value" in whole, "error" in whole ? whole.error.message : "");
       assert.deepEqual(plain(plan), plain(whole.value));
-      const key = outlineKey(blake3, outlineOf(entries, whole.value.files));
-      assert.equal(keyOfOutline(blake3, tree.outline(plan.files)), key);
+      const key = manifestKey(blake3, entries, whole.value.files);
+      assert.equal(tree.key(blake3, plan.files), key);
     }),
     { numRuns: 3000 },
   );
