@@ -28,6 +28,8 @@ const DENO_FLAGS = [
   "--allow-net=127.0.0.1",
   "--allow-sys",
 ];
+/** What README has the command installed with, besides. */
+const COMMAND_FLAGS = ["--v8-flags=--no-opt"];
 /** Scripts of this folder that run on either runtime. */
 const SCRIPTS = ["store_script", "serve_script", "connect_script"];
 const RUNTIME = /^(?:deno(?<ffi>\+ffi)?|node(?<node>\d+))$/;
@@ -63,11 +65,12 @@ export class Runtimes {
     const { ffi, node } = match.groups!;
     if (node !== undefined) return this.#onNode(id, node, extra);
     const flags = [...DENO_FLAGS, ...(ffi === undefined ? [] : ["--allow-ffi"]), ...extra];
-    const start = (script: string, args: readonly string[]) =>
-      new MeasuredProcess(Deno.execPath(), [...flags, script, ...args], { cwd: ROOT });
+    const start = (...args: readonly string[]) =>
+      new MeasuredProcess(Deno.execPath(), [...flags, ...args], { cwd: ROOT });
     const cache = this.#cacheOf(id);
     const script = this.#isOfSources ? "src/cli/mod.ts" : this.#builtCommand();
-    const command = (...args: readonly string[]) => start(script, [...args, "--cache", cache]);
+    const command = (...args: readonly string[]) =>
+      start(...COMMAND_FLAGS, script, ...args, "--cache", cache);
     return {
       ...HAWSER,
       id,
@@ -75,7 +78,7 @@ export class Runtimes {
       version: `Deno ${Deno.version.deno}`,
       transfer: (transfer) => shareAndFetch(transfer, command),
       forget: () => rmSync(cache, { recursive: true, force: true }),
-      script: (name, ...args) => start(`scripts/bench/${name}.ts`, args),
+      script: (name, ...args) => start(`scripts/bench/${name}.ts`, ...args),
       command,
     };
   }
