@@ -19,6 +19,7 @@ import { join } from "node:path";
 import { makeSeedTree, SEED_PACKAGES } from "../seed_tree.ts";
 import { findProgram, run } from "./find_program.ts";
 import { makePackageTree, PACKAGE_TREE_FILES } from "./package_tree.ts";
+import type { CaseResult } from "./results.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -55,8 +56,11 @@ export interface Case {
   /** On the command line and in the file of results. */
   readonly id: string;
   readonly title: string;
-  /** `transfer` between two processes; `store` in one; `rate` of small things between two. */
-  readonly kind: "transfer" | "store" | "rate";
+  /**
+   * `transfer` between two new processes; `live` between two that are at it for a while; `store` in one; `rate` of small
+   * things between two.
+   */
+  readonly kind: CaseResult["kind"];
   /** Whether other programs are measured too: all, those that update older copies, or none. */
   readonly peers: "all" | "updating" | "none";
   /** Largest datagram. */
@@ -115,6 +119,24 @@ export const CASES: readonly Case[] = [
   transfer("start", "One file of 100 bytes", "none", (folder) => equalFiles(folder, 1, 100)),
   transfer("few", "8 MiB in 2 files", "none", (folder) => equalFiles(folder, 2, 4 * MIB)),
   transfer("many", "8 MiB in 1024 files", "none", (folder) => equalFiles(folder, 1024, 8 * KIB)),
+  {
+    ...transfer(
+      "live-few",
+      "8 MiB in 2 files, nodes that are up",
+      "none",
+      (folder) => seedFiles(folder, 2, 4 * MIB),
+    ),
+    kind: "live",
+  },
+  {
+    ...transfer(
+      "live-many",
+      "8 MiB in 1024 files, nodes that are up",
+      "none",
+      (folder) => seedFiles(folder, 1024, 8 * KIB),
+    ),
+    kind: "live",
+  },
   {
     ...transfer(
       "store-file",
@@ -183,6 +205,18 @@ function equalFiles(folder: string, files: number, size: number): Input {
   const source = join(folder, "source");
   mkdirSync(source);
   for (let i = 0; i < files; i++) writeFileSync(join(source, `file${i}.bin`), randomBytes(size));
+  return { source, files, bytes: files * size };
+}
+
+/** The files with which net-mesh measures whether many cost more than few: byte `i` of file `f` is `(i + f) mod 251`. */
+function seedFiles(folder: string, files: number, size: number): Input {
+  const source = join(folder, "source");
+  const pattern = Uint8Array.from({ length: size + 251 }, (_, i) => i % 251);
+  for (let f = 0; f < files; f++) {
+    const dir = join(source, `d${f % 32}`);
+    mkdirSync(dir, { recursive: true });
+    writeFileSync(join(dir, `f${f}.bin`), pattern.subarray(f % 251, f % 251 + size));
+  }
   return { source, files, bytes: files * size };
 }
 

@@ -32,7 +32,7 @@ function sections(results: readonly CaseResult[]): string {
   const parts = [`## Goals\n\n${markdownTable(goalsTable(results))}`];
   for (const result of results) {
     parts.push(`## ${result.title}\n\n${captionOf(result)}\n\n${markdownTable(tableOf(result))}`);
-    const invariance = result.id === "many" ? invarianceTable(results) : undefined;
+    const invariance = result.id === "live-many" ? invarianceTable(results) : undefined;
     if (invariance === undefined) continue;
     parts.push(
       `Same bytes in few files ÷ in many (1 means that the number of files costs nothing):\n\n${

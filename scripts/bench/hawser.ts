@@ -15,7 +15,6 @@ import { type Contender, type Outcome, timed, type Transfer } from "./contender.
 import { MeasuredProcess } from "./measured_process.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-/** Without `--allow-ffi`: that is what the contender `deno+ffi` adds. */
 const DENO_FLAGS = [
   "run",
   "--quiet",
@@ -23,16 +22,19 @@ const DENO_FLAGS = [
   // Where a folder elsewhere finds what is optional.
   "--config=deno.json",
   "--unstable-net",
-  "--allow-read",
-  "--allow-write",
-  "--allow-net=127.0.0.1",
-  "--allow-sys",
 ];
+const PERMISSIONS = ["--allow-read", "--allow-write", "--allow-net=127.0.0.1", "--allow-sys"];
 /** What README has the command installed with, besides. */
 const COMMAND_FLAGS = ["--v8-flags=--no-opt"];
 /** Scripts of this folder that run on either runtime. */
-const SCRIPTS = ["store_script", "serve_script", "connect_script"];
-const RUNTIME = /^(?:deno(?<ffi>\+ffi)?|node(?<node>\d+))$/;
+const SCRIPTS = ["store_script", "serve_script", "connect_script", "offer_script", "fetch_script"];
+/** What contenders on Deno are permitted, and how they are called. */
+const ON_DENO: Readonly<Record<string, readonly [permissions: readonly string[], title: string]>> = {
+  "deno": [PERMISSIONS, "Deno"],
+  "deno+ffi": [[...PERMISSIONS, "--allow-ffi"], "Deno with --allow-ffi"],
+  "deno+all": [["--allow-all"], "Deno with --allow-all"],
+};
+const ON_NODE = /^node(\d+)$/;
 
 /** Hawser on one runtime. */
 export interface HawserContender extends Contender {
@@ -58,13 +60,15 @@ export class Runtimes {
     this.#isOfSources = isOfSources;
   }
 
-  /** The contender for `deno`, `deno+ffi` or `node` with a major version. @param extra more flags of the runtime. */
+  /** The contender for `deno`, `deno+ffi`, `deno+all` or `node` with a major version. @param extra flags of the runtime. */
   contender(id: string, extra: readonly string[] = []): HawserContender {
-    const match = RUNTIME.exec(id);
-    if (match === null) throw new Error(`No runtime "${id}": want deno, deno+ffi, or node20 and the like`);
-    const { ffi, node } = match.groups!;
+    const node = ON_NODE.exec(id)?.[1];
     if (node !== undefined) return this.#onNode(id, node, extra);
-    const flags = [...DENO_FLAGS, ...(ffi === undefined ? [] : ["--allow-ffi"]), ...extra];
+    if (!(id in ON_DENO)) {
+      throw new Error(`No runtime "${id}": want ${Object.keys(ON_DENO).join(", ")}, or node20`);
+    }
+    const [permissions, title] = ON_DENO[id];
+    const flags = [...DENO_FLAGS, ...permissions, ...extra];
     const start = (...args: readonly string[]) =>
       new MeasuredProcess(Deno.execPath(), [...flags, ...args], { cwd: ROOT });
     const cache = this.#cacheOf(id);
@@ -74,7 +78,7 @@ export class Runtimes {
     return {
       ...HAWSER,
       id,
-      title: `Hawser, Deno${ffi === undefined ? "" : " with --allow-ffi"}`,
+      title: `Hawser, ${title}`,
       version: `Deno ${Deno.version.deno}`,
       transfer: (transfer) => shareAndFetch(transfer, command),
       forget: () => rmSync(cache, { recursive: true, force: true }),

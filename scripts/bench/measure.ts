@@ -16,6 +16,9 @@ import type { Row, Run } from "./results.ts";
 const RUN_LIMIT = 240_000;
 /** How long small things are counted, seconds. */
 const RATE_SECONDS = 2;
+/** Fetches by nodes that are up: the first ones, which run code for the first time, do not count. */
+const LIVE_UNCOUNTED = 15;
+const LIVE_COUNTED = 15;
 /** Inputs of more bytes are not moved once for warming up as well. */
 const WARM_UP_LIMIT = 2 * 2 ** 30;
 
@@ -44,6 +47,7 @@ export async function measureCase(
       measure: () => {
         if (kind === "store") return store(contender, input.source, dest);
         if (kind === "transfer") return transfer(contender, input, dest, { maxDatagram, pinned });
+        if (kind === "live") return live(contender, input.source, dest);
         return rate(contender, id);
       },
     })),
@@ -116,13 +120,28 @@ async function store(contender: HawserContender, source: string, dest: string): 
 
 async function rate(contender: HawserContender, what: string): Promise<Run> {
   const server = contender.script("serve_script");
+  const client = (line: string) => contender.script("connect_script", what, line, String(RATE_SECONDS));
+  const { answer: { perSecond }, ...usage } = await between(server, client);
+  return { perSecond, ...usage };
+}
+
+async function live(contender: HawserContender, source: string, dest: string): Promise<Run> {
+  const server = contender.script("offer_script", source);
+  const rounds = [LIVE_UNCOUNTED, LIVE_COUNTED].map(String);
+  const client = (line: string) => contender.script("fetch_script", line, dest, ...rounds);
+  const { answer: { ms }, ...usage } = await between(server, client);
+  return { workMs: ms, ...usage };
+}
+
+/** Lets a client, made with the line of JSON that the server says first, work to its end. */
+async function between(server: MeasuredProcess, start: (line: string) => MeasuredProcess) {
   try {
     const [line] = await server.until(/^\{.*\}$/m);
-    const client = contender.script("connect_script", what, line, String(RATE_SECONDS));
+    const client = start(line);
     try {
       await client.done();
       const { cpuSeconds: servingCpu, peakMemory: servingPeak } = server.usage();
-      return { perSecond: lastJson(client).perSecond, servingCpu, servingPeak, ...fetchingUsage(client) };
+      return { answer: lastJson(client), servingCpu, servingPeak, ...fetchingUsage(client) };
     } finally {
       await client.stop();
     }

@@ -77,6 +77,19 @@ function columnsOf(result: CaseResult): Column[] {
   const work = ({ workMs }: Run) => workMs;
   const rate = (ms: number) =>
     files > 100 ? `${Math.round(files * 1000 / ms)} files/s` : `${(bytes / 1000 / ms).toFixed(0)} MB/s`;
+  if (kind === "live") {
+    const millis = (ms: number) => ms.toFixed(1);
+    return [
+      WHO,
+      figure("ms", work, millis),
+      spread(work, millis),
+      figure("rate", work, rate),
+      cpu,
+      cpuHere,
+      peak,
+      peakHere,
+    ];
+  }
   if (kind === "store") {
     const own = [figure("s", work, seconds), spread(work, seconds), figure("rate", work, rate)];
     return [WHO, ...own, figure("s with start", total, seconds), cpuHere, peakHere];
@@ -147,14 +160,20 @@ export function captionOf({ files, bytes, machine, date, commit, rows }: CaseRes
 
 /** How much slower the same bytes are in many files: time of the few ÷ time of the many, for each contender. */
 export function invarianceTable(results: readonly CaseResult[]): string[][] | undefined {
-  const [few, many] = ["few", "many"].map((id) => results.find((result) => result.id === id));
-  if (few === undefined || many === undefined) return undefined;
-  const rows = many.rows.flatMap((row) => {
-    const other = few.rows.find(({ id }) => id === row.id);
-    if (other === undefined) return [];
-    const ratio = (of: (run: Run) => number | undefined) =>
-      (medianOf(other, of)! / medianOf(row, of)!).toFixed(2);
-    return [[row.title, ratio(({ totalMs }) => totalMs), ratio(({ workMs }) => workMs)]];
-  });
-  return [["", "by total time", "by the fetch's own time"], ...rows];
+  const ratio = (contender: string, kind: string, of: (run: Run) => number | undefined): string => {
+    const [few, many] = ["few", "many"].map((name) => {
+      const row = results.find(({ id }) => id === kind + name)?.rows.find(({ id }) => id === contender);
+      return row && medianOf(row, of);
+    });
+    return few === undefined || many === undefined ? "-" : (few / many).toFixed(2);
+  };
+  const all = results.filter(({ id }) => id === "many" || id === "live-many").flatMap(({ rows }) => rows);
+  if (all.length === 0) return undefined;
+  const rows = [...new Map(all.map(({ id, title }) => [id, title]))].map(([id, title]) => [
+    title,
+    ratio(id, "live-", ({ workMs }) => workMs),
+    ratio(id, "", ({ totalMs }) => totalMs),
+    ratio(id, "", ({ workMs }) => workMs),
+  ]);
+  return [["", "nodes that are up", "commands, by total time", "commands, by the fetch's own time"], ...rows];
 }

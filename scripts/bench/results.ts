@@ -36,7 +36,7 @@ export interface Row {
 export interface CaseResult {
   readonly id: string;
   readonly title: string;
-  readonly kind: "transfer" | "store" | "rate";
+  readonly kind: "transfer" | "live" | "store" | "rate";
   readonly files: number;
   readonly bytes: number;
   /** When it was measured, UTC, to the minute. */
