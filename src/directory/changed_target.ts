@@ -102,10 +102,9 @@ class ChangedTarget implements FetchTarget {
     return plan ?? await checkManifestPaced(this.#read(options), options, pacer);
   }
 
-  // deno-lint-ignore require-await -- as other targets do
-  async key({ files }: ManifestPlan): Promise<string> {
+  key({ files }: ManifestPlan): Promise<string> {
     const { tree, blake3 } = this.manifest;
-    return tree.key(blake3, files);
+    return Promise.resolve(tree.key(blake3, files));
   }
 
   follow(): undefined {

@@ -18,7 +18,10 @@ const FILE = 0;
 const DIR = 1;
 const SYMLINK = 2;
 
-/** Makes a directory's key, entry by entry: text and numbers apart, each encoded in one go. It leaves this machine never. */
+/**
+ * Makes a directory's key, entry by entry: text and numbers apart, each encoded in one go, numbers in the order of bytes
+ * that this machine has.
+ */
 export class OutlineKey {
   readonly #texts: string[] = [];
   /** Of each entry: kind, mode, size. */
