@@ -38,6 +38,7 @@ const LEFT_OUT: readonly LeftOut[] = [
   { file: "tests/runtime/udp_test", reason: DENO_DRIVER },
   { file: "tests/runtime/lock_deno_test", reason: DENO_DRIVER },
   { file: "tests/runtime/udp_linux_test", reason: DENO_DRIVER },
+  { file: "tests/runtime/linux_files_test", reason: DENO_DRIVER },
   {
     file: "tests/blob/file_store_test",
     test: "file store: without permission the error names the flag",

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { lookAtOpen } from "#look";
+import { fileCalls } from "#file_calls";
+import { lookAt, lookAtOpen } from "#look";
 import type { FileIdentity } from "../blob/folder_store.ts";
 import { SourceChangedError } from "../errors.ts";
 import { errorCode, fileError } from "../runtime/file_errors.ts";
@@ -44,7 +45,9 @@ export class FileReader {
   #buffer = new Uint8Array(FIRST_BUFFER);
 
   /** @param action what is done, for messages. */
-  constructor(readonly action: string) {}
+  constructor(readonly action: string) {
+    fileCalls.prepare();
+  }
 
   /**
    * The chunks of the file at `path`; a single empty one when it is empty. The file is compared with `seen` before
@@ -75,9 +78,13 @@ export class FileReader {
    * `LookAtOpen`. Throws as {@linkcode FileReader.chunks} does.
    */
   part(path: string, seen: SeenFile, offset: number, length: number): Uint8Array {
+    const bytes = this.#room(length);
+    if (length > 0 && fileCalls.read(path, bytes, offset) === length) {
+      this.#compare(path, seen, () => lookAt(path));
+      return bytes;
+    }
     const fd = this.#open(path);
     try {
-      const bytes = this.#room(length);
       if (this.#fill(fd, path, bytes, offset) < length) {
         throw new SourceChangedError(path, "it became shorter");
       }
@@ -93,6 +100,8 @@ export class FileReader {
    * such file, or not that much of it. The bytes are valid until the next read.
    */
   tryRead(path: string, offset: number, length: number): Uint8Array | undefined {
+    const bytes = this.#room(length);
+    if (length > 0 && fileCalls.read(path, bytes, offset) === length) return bytes;
     let fd: number;
     try {
       fd = openSync(path, OPEN_FLAGS);
@@ -100,7 +109,6 @@ export class FileReader {
       return undefined;
     }
     try {
-      const bytes = this.#room(length);
       return readAll(fd, bytes, offset) === length ? bytes : undefined;
     } catch {
       return undefined;

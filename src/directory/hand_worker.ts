@@ -5,6 +5,7 @@
  * @module
  */
 
+import { fileCalls } from "#file_calls";
 import { answerMessages } from "#worker";
 import { type CallBatch, runBatch } from "./call_batch.ts";
 
@@ -13,6 +14,7 @@ let shared: Int32Array | undefined;
 answerMessages((message) => {
   if (shared === undefined) {
     shared = message as Int32Array;
+    fileCalls.prepare();
     return { message: "up", move: [] };
   }
   const seen = shared;

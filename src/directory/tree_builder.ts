@@ -96,6 +96,7 @@ export class TreeBuilder {
 
   /** @param dirs where the tree is made; there is nothing yet. */
   constructor(plan: ManifestPlan, dirs: StagedDirs, facts: FileSystemFacts, options: TreeBuilderOptions) {
+    fileCalls.prepare();
     this.#plan = plan;
     this.#dirs = dirs;
     this.#facts = facts;

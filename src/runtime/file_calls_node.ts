@@ -36,6 +36,7 @@ function removeDirectory(path: string): void {
 
 /** Node's calls. */
 export const fileCalls: FileCalls = {
+  prepare() {},
   makeDirectory: (path) => mkdirSync(path),
   makeFile(path, bytes, mode, durable) {
     const fd = openSync(path, "wx", mode);
@@ -46,6 +47,7 @@ export const fileCalls: FileCalls = {
       closeSync(fd);
     }
   },
+  read: () => 0,
   linkFile: (from, to) => linkSync(from, to),
   removeFile: (path) => unlinkSync(path),
   removeTree,

@@ -7,7 +7,7 @@
  */
 
 /** Names of the C library: glibc's, and musl's, whose file is named after the processor. */
-const LIBRARY_NAMES = ["libc.so.6", `libc.musl-${Deno.build.arch}.so.1`];
+export const LIBRARY_NAMES: readonly string[] = ["libc.so.6", `libc.musl-${Deno.build.arch}.so.1`];
 
 const SYMBOLS = {
   socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
@@ -54,6 +54,12 @@ export interface Libc {
 
 let opened: Libc | undefined;
 
+/** Whether the system is Linux as described above. */
+export function isPlainLinux(): boolean {
+  const { os, arch } = Deno.build;
+  return os === "linux" && (arch === "x86_64" || arch === "aarch64");
+}
+
 /** Whether this process may load libraries. Asks only, prompts never. */
 export function mayLoadLibraries(): boolean {
   return Deno.permissions.querySync({ name: "ffi" }).state === "granted";
@@ -61,9 +67,7 @@ export function mayLoadLibraries(): boolean {
 
 /** The C library, where the system is Linux as described above and Deno may load it; `undefined` elsewhere. */
 export function loadLibc(): Libc | undefined {
-  const { os, arch } = Deno.build;
-  if (os !== "linux" || (arch !== "x86_64" && arch !== "aarch64")) return undefined;
-  if (!mayLoadLibraries()) return undefined;
+  if (!isPlainLinux() || !mayLoadLibraries()) return undefined;
   for (const name of LIBRARY_NAMES) opened ??= open(name);
   return opened;
 }
