@@ -36,9 +36,9 @@ export async function runFetch(
         ticket,
         { output, signal, closeCode: CLOSE_FETCHED, maxDatagramSize },
         async ({ source, from, node }) => {
-          const { fetchDir } = await import("../directory/fetch_dir.ts");
+          const { fetchDirWith } = await import("../directory/fetch_tree.ts");
           const cache = asked ?? await cacheOf(options, io);
-          const stats = await fetchDir(source, from, dest, {
+          const stats = await fetchDirWith(source, from, dest, {
             signal,
             symlinks,
             ...cache,

@@ -15,7 +15,7 @@ import type { ChunkSource } from "../../src/blob/source.ts";
 import { toChunkSource } from "../../src/blob/transfer_client.ts";
 import { serveBlobs } from "../../src/blob/transfer_server.ts";
 import { loadBlake3 } from "../../src/crypto/blake3.ts";
-import { fetchDirWith } from "../../src/directory/fetch_dir.ts";
+import { fetchDirWith } from "../../src/directory/fetch_tree.ts";
 import type { FetchDirOptions, FetchDirStats } from "../../src/directory/fetch_options.ts";
 import { INSTALL_CALLS } from "../../src/directory/install.ts";
 import { type FolderOffer, offerFolder } from "../../src/directory/offer_folder.ts";

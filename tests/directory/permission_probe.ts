@@ -8,7 +8,7 @@
 import process from "node:process";
 import { MemoryBlobStore } from "../../src/blob/memory_store.ts";
 import { StoreChunkSource } from "../../src/blob/store_source.ts";
-import { fetchDirWith } from "../../src/directory/fetch_dir.ts";
+import { fetchDirWith } from "../../src/directory/fetch_tree.ts";
 import { INSTALL_CALLS } from "../../src/directory/install.ts";
 import { storeDir } from "../../src/directory/store_dir.ts";
 import { PermissionDeniedError } from "../../src/errors.ts";

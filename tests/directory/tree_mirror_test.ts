@@ -16,7 +16,7 @@ import { join } from "node:path";
 import type { ChunkSource } from "../../src/blob/source.ts";
 import { MemoryBlobStore } from "../../src/blob/memory_store.ts";
 import { StoreChunkSource } from "../../src/blob/store_source.ts";
-import { fetchDirWith } from "../../src/directory/fetch_dir.ts";
+import { fetchDirWith } from "../../src/directory/fetch_tree.ts";
 import type { FetchDirOptions } from "../../src/directory/fetch_options.ts";
 import { INSTALL_CALLS, type InstallCalls } from "../../src/directory/install.ts";
 import { storeDir } from "../../src/directory/store_dir.ts";

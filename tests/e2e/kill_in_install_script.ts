@@ -7,7 +7,7 @@
 
 import process from "node:process";
 import { toChunkSource } from "../../src/blob/transfer_client.ts";
-import { fetchDirWith } from "../../src/directory/fetch_dir.ts";
+import { fetchDirWith } from "../../src/directory/fetch_tree.ts";
 import { INSTALL_CALLS } from "../../src/directory/install.ts";
 import { MeshNode } from "../../src/mesh/mod.ts";
 import { decodeBlobRef } from "../../src/wire/blob_ref.ts";
