@@ -34,11 +34,8 @@ import { TreeHand } from "./tree_hand.ts";
 const ACTION = "Fetch directory";
 /** Entries of a new tree from which on a second thread that makes files is worth its start. */
 const HAND_FROM = 4000;
-/**
- * Whether a second thread that makes files is worth its memory, some 20 MiB. Elsewhere a file is made in half of the time,
- * or what is received takes more memory.
- */
-const isHandWorth = (): boolean => permissions.resolvesPaths() && !permissions.mayRunNative();
+/** Whether a second thread that makes files is worth its memory, some 20 MiB. Elsewhere one is made in half of the time. */
+const isHandWorth = (): boolean => permissions.resolvesPaths();
 /** How long one waits for what is in a tree when it is taken for such a one, milliseconds. */
 const LARGE_AFTER_MS = 80;
 

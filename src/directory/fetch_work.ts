@@ -65,8 +65,7 @@ export class FetchWork {
     this.#progress = { files: 0, bytes: 0, totalFiles: plan.files.length, totalBytes: plan.bytes };
     // Where files are linked rather than made, putting the tree together is all that it would cost.
     const made = plan.files.length - (verdict?.same.length ?? 0);
-    const looksAtWay = permissions.resolvesPaths() && !permissions.mayRunNative();
-    const isFlat = mirror === undefined && looksAtWay && made > plan.dirs.length;
+    const isFlat = mirror === undefined && permissions.resolvesPaths() && made > plan.dirs.length;
     const dirs = new StagedDirs(plan, staging.path, isFlat);
     memory?.expect(plan.files.length);
     this.#builder = new TreeBuilder(plan, dirs, staging.facts, {

@@ -1,5 +1,6 @@
 /**
- * File calls of a helping thread, Deno driver: nothing of Node's is loaded, and what files are made with by `--allow-ffi`.
+ * File calls of a helping thread, Deno driver: nothing of Node's is loaded. Files go through the C library where
+ * `--allow-ffi` permits that.
  *
  * @module
  */

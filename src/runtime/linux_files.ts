@@ -6,10 +6,10 @@
  * @module
  */
 
-import { isPlainLinux, LIBRARY_NAMES, mayLoadLibraries } from "./linux_libc.ts";
+import { isPlainLinux, mayLoadLibraries, openLibrary } from "./linux_libc.ts";
 
 const SYMBOLS = {
-  // For the call that the library has no name for: its number, two numbers or addresses, one more, a length.
+  // For `openat2`, which the library has no name for: its number, a directory, a path, how, the length of that.
   syscall: { parameters: ["i64", "i64", "buffer", "buffer", "usize"], result: "i64" },
   write: { parameters: ["i32", "buffer", "usize"], result: "isize" },
   pread: { parameters: ["i32", "buffer", "usize", "i64"], result: "isize" },
@@ -94,7 +94,7 @@ export class LinuxFiles {
 
   /** A file's descriptor; below 0 when it cannot be opened. */
   #open(path: string, flags: number, mode: number): number {
-    const call = this.#call === undefined ? this.#call = openLibrary() : this.#call;
+    const call = this.#call === undefined ? this.#call = openCalls() : this.#call;
     if (call === null || !this.#isOffered || !this.#encode(path)) return -1;
     this.#howNumbers.setUint32(0, flags, true);
     this.#howNumbers.setUint32(8, mode, true);
@@ -117,16 +117,9 @@ function errnoOf(call: FileSymbols): number {
   return new Deno.UnsafePointerView(call.__errno_location()!).getInt32();
 }
 
-/** The C library's calls; `null` where it is none of those that are known. */
-export function openLibrary(): FileSymbols | null {
-  for (const name of LIBRARY_NAMES) {
-    try {
-      return Deno.dlopen(name, SYMBOLS).symbols;
-    } catch {
-      // Not this library: another name, or another driver.
-    }
-  }
-  return null;
+/** The C library's calls; `null` where they are not to be had. */
+export function openCalls(): FileSymbols | null {
+  return openLibrary(SYMBOLS) ?? null;
 }
 
 let files: LinuxFiles | undefined;

@@ -7,7 +7,7 @@
  */
 
 /** Names of the C library: glibc's, and musl's, whose file is named after the processor. */
-export const LIBRARY_NAMES: readonly string[] = ["libc.so.6", `libc.musl-${Deno.build.arch}.so.1`];
+const LIBRARY_NAMES = ["libc.so.6", `libc.musl-${Deno.build.arch}.so.1`];
 
 const SYMBOLS = {
   socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
@@ -68,21 +68,30 @@ export function mayLoadLibraries(): boolean {
 /** The C library, where the system is Linux as described above and Deno may load it; `undefined` elsewhere. */
 export function loadLibc(): Libc | undefined {
   if (!isPlainLinux() || !mayLoadLibraries()) return undefined;
-  for (const name of LIBRARY_NAMES) opened ??= open(name);
-  return opened;
+  return opened ??= open();
 }
 
-function open(name: string): Libc | undefined {
-  try {
-    const { symbols: call } = Deno.dlopen(name, SYMBOLS);
-    const errno = new Int32Array(Deno.UnsafePointerView.getArrayBuffer(call.__errno_location()!, 4));
-    return {
-      call,
-      errno: () => errno[0],
-      errorText: (number) => new Deno.UnsafePointerView(call.strerror(number)!).getCString(),
-    };
-  } catch {
-    // Not this library: another name, or another driver.
-    return undefined;
+/** Some of the C library's calls; `undefined` where it has another name, or lacks one of them. */
+export function openLibrary<S extends Deno.ForeignLibraryInterface>(
+  symbols: S,
+): Deno.DynamicLibrary<S>["symbols"] | undefined {
+  for (const name of LIBRARY_NAMES) {
+    try {
+      return Deno.dlopen(name, symbols).symbols;
+    } catch {
+      // Not this library: another name, or another driver.
+    }
   }
+  return undefined;
+}
+
+function open(): Libc | undefined {
+  const call = openLibrary(SYMBOLS);
+  if (call === undefined) return undefined;
+  const errno = new Int32Array(Deno.UnsafePointerView.getArrayBuffer(call.__errno_location()!, 4));
+  return {
+    call,
+    errno: () => errno[0],
+    errorText: (number) => new Deno.UnsafePointerView(call.strerror(number)!).getCString(),
+  };
 }

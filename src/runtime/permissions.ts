@@ -11,8 +11,8 @@ export interface PermissionQueries {
   /** Whether `path` and what is below it may be written; without `path`, whether everything may. */
   mayWrite(path?: string): boolean;
   /**
-   * Whether the runtime looks at every directory on the way to a file that it opens, to see what the permissions say of
-   * it: then files at short paths are opened sooner.
+   * Whether the runtime looks at every directory on the way to a file that is made, to see what the permissions say of
+   * it: then files at short paths are made sooner.
    */
   resolvesPaths(): boolean;
   /** Whether the free space of a file system may be asked for. */

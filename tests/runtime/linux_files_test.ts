@@ -12,7 +12,7 @@ import {
 import { join } from "node:path";
 import process from "node:process";
 import fc from "fast-check";
-import { type FileSymbols, LinuxFiles, linuxFiles, openLibrary } from "../../src/runtime/linux_files.ts";
+import { type FileSymbols, LinuxFiles, linuxFiles, openCalls } from "../../src/runtime/linux_files.ts";
 import { tempPermissions, withTempDir } from "../support/temp.ts";
 
 const permissions: Deno.PermissionOptionsObject = { ...tempPermissions, ffi: true, sys: ["umask"] };
@@ -121,11 +121,11 @@ test("reads nothing where there is no file, or a link on the way", (dir, files) 
 
 /** The C library with some calls in another way. */
 function callsWith(calls: Partial<FileSymbols>): FileSymbols {
-  return { ...openLibrary()!, ...calls };
+  return { ...openCalls()!, ...calls };
 }
 
 test("what was not written whole, or not closed, is gone", (dir) => {
-  const call = openLibrary()!;
+  const call = openCalls()!;
   const broken: Partial<FileSymbols>[] = [
     { write: () => 2n },
     { write: () => -1n },
