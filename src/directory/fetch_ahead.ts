@@ -17,7 +17,7 @@ import { removeTreeWith } from "./shared_removal.ts";
 import type { RecordTable } from "./record_table.ts";
 import { keepSame, type Leftover, Staging } from "./staging.ts";
 import type { TreeMemory } from "./tree_cache_format.ts";
-import { TreeHand } from "./tree_hand.ts";
+import type { TreeHand } from "./tree_hand.ts";
 import { TreeMirror } from "./tree_mirror.ts";
 
 /** Entries from which it is worth a thread, which takes some 25 ms to start: it links as many in that time. */
@@ -33,6 +33,8 @@ export interface FetchAheadOptions {
   readonly signal: AbortSignal;
   /** The options of the fetch, as text. */
   readonly optionsText: string;
+  /** Gives a thread that makes links; `undefined` where none is to be had. */
+  readonly startHand: () => TreeHand | undefined;
   /** Number of entries from which a tree is mirrored. @default 2048 */
   readonly mirrorFrom?: number;
 }
@@ -144,11 +146,11 @@ export class FetchAhead {
 
   /** Starts the thread, makes the staging folder and begins with the directories. */
   async #makeReady(table: RecordTable): Promise<void> {
-    const { calls, signal } = this.#options;
+    const { calls, signal, startHand } = this.#options;
     // They may hold names of the old files, which are linked only when they have no other.
     if (this.#leftovers.some(({ key }) => key !== undefined)) return;
     const isSystem = calls === INSTALL_CALLS;
-    this.#hand = isSystem ? TreeHand.start() : undefined;
+    this.#hand = isSystem ? startHand() : undefined;
     if (isSystem && this.#hand === undefined) return;
     await keepSame(this.#leftovers, NO_KEY);
     if (signal.aborted) return;

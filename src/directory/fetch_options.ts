@@ -5,6 +5,7 @@
  */
 
 import type { BlobRef } from "../wire/blob_ref.ts";
+import type { FileThread } from "./file_thread.ts";
 import type { ManifestLimits } from "./limits.ts";
 import type { SymlinkPolicy } from "./symlink_rules.ts";
 import type { SkippedEntry } from "./walk.ts";
@@ -62,6 +63,8 @@ export interface FetchDirOptions extends CompareDirOptions {
   readonly cache?: string;
   /** Reads and hashes what is at the destination, and remembers that, whatever `cache` remembers. @default false */
   readonly verify?: boolean;
+  /** Makes files of trees of a few hundred files and more, too; for programs that fetch again and again. @default none */
+  readonly fileThread?: FileThread;
 }
 
 /** What a fetch did. */

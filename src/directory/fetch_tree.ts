@@ -34,6 +34,8 @@ import { TreeHand } from "./tree_hand.ts";
 const ACTION = "Fetch directory";
 /** Entries of a new tree from which on a second thread that makes files is worth its start. */
 const HAND_FROM = 4000;
+/** The same where one is there already. */
+const KEPT_HAND_FROM = 700;
 /** Whether a second thread that makes files is worth its memory, some 20 MiB. Elsewhere one is made in half of the time. */
 const isHandWorth = (): boolean => permissions.resolvesPaths();
 /** How long one waits for what is in a tree when it is taken for such a one, milliseconds. */
@@ -77,7 +79,8 @@ export async function fetchDirWith(
     : undefined;
   here?.catch(() => {});
   const optionsText = fetchOptionsText(options);
-  const ahead = new FetchAhead(destination, leftovers, { calls, signal, optionsText, mirrorFrom });
+  const startHand = () => TreeHand.borrow(options.fileThread) ?? TreeHand.start();
+  const ahead = new FetchAhead(destination, leftovers, { calls, signal, optionsText, startHand, mirrorFrom });
   const onChanged = (memory: TreeMemory) => ahead.expect(memory);
   const onOther = (tree: KnownTree) => ahead.begin(tree);
   const opening = openUnlessHere(source, from, {
@@ -96,7 +99,7 @@ export async function fetchDirWith(
   let hand = givenHand;
   const isHelped = isFresh && hand === undefined && isHandWorth();
   // While its holder lists a large tree there is nothing else to do.
-  const early = isHelped ? setTimeout(() => hand = TreeHand.start(), LARGE_AFTER_MS) : undefined;
+  const early = isHelped ? setTimeout(() => hand = startHand(), LARGE_AFTER_MS) : undefined;
   try {
     const old = await reading;
     const target = await opening;
@@ -106,7 +109,9 @@ export async function fetchDirWith(
       return target.stats();
     }
     clearTimeout(early);
-    if (isHelped && target.entries.length >= HAND_FROM) hand ??= TreeHand.start();
+    const { length } = target.entries;
+    if (isHelped && length >= HAND_FROM) hand ??= startHand();
+    else if (isHelped && length >= KEPT_HAND_FROM) hand ??= TreeHand.borrow(options.fileThread);
     else if (hand !== givenHand) {
       await hand?.close();
       hand = undefined;

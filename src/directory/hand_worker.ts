@@ -1,6 +1,6 @@
 /**
- * The thread of a {@linkcode TreeHand}: does batches of file calls in the order in which they come. The first message is
- * the memory by which it is told to stop, and tells how many batches it has done.
+ * What a {@linkcode HandThread} runs: batches of file calls in the order in which they come. Before those of each hand
+ * comes the memory by which it is told to stop.
  *
  * @module
  */
@@ -9,16 +9,15 @@ import { fileCalls } from "#file_calls";
 import { answerMessages } from "#worker";
 import { type CallBatch, runBatch } from "./call_batch.ts";
 
-let shared: Int32Array | undefined;
+let stop: Int32Array | undefined;
 
 answerMessages((message) => {
-  if (shared === undefined) {
-    shared = message as Int32Array;
-    fileCalls.prepare();
+  if (message instanceof Int32Array) {
+    if (stop === undefined) fileCalls.prepare();
+    stop = message;
     return { message: "up", move: [] };
   }
-  const seen = shared;
+  const seen = stop!;
   const result = runBatch(message as CallBatch, () => Atomics.load(seen, 0) !== 0);
-  Atomics.add(seen, 1, 1);
   return { message: result, move: [result.looks.buffer as ArrayBuffer] };
 });

@@ -5,8 +5,9 @@
  * @module
  */
 
+import { yieldToEventLoop } from "../runtime/host.ts";
 import type { Look } from "../runtime/look.ts";
-import { type BatchResult, errorOf, lookOf } from "./call_batch.ts";
+import { type BatchResult, type CallBatch, errorOf, lookOf, runBatch, takeBatch } from "./call_batch.ts";
 import type { ManifestPlan } from "./plan.ts";
 import type { TreeHand } from "./tree_hand.ts";
 
@@ -14,10 +15,8 @@ import type { TreeHand } from "./tree_hand.ts";
 const BATCH_BYTES = 256 * 1024;
 /** Calls of a batch: some milliseconds of work. */
 const BATCH_CALLS = 128;
-/** Batches given and not done when this thread makes files itself: some 20 ms of work, 2 MiB. */
-const BATCHES_AHEAD = 8;
-/** The same with those that are done, but not told of: 4 MiB. */
-const BATCHES_OPEN = 16;
+/** Batches given and not told of as done when this thread makes files itself: 8 MiB, or some milliseconds of work each. */
+const BATCHES_OPEN = 32;
 /** How long a batch that is not full waits for more, milliseconds. */
 const WAIT_MS = 10;
 
@@ -44,6 +43,8 @@ export interface HandedFilesOptions {
 }
 
 class Batch {
+  /** By whom it is done: the hand, or this thread, as long as the hand has not begun. */
+  readonly claim = { cells: new Int32Array(new SharedArrayBuffer(4)), index: 0 };
   readonly files: number[] = [];
   readonly paths: string[] = [];
   readonly modes: number[] = [];
@@ -77,10 +78,12 @@ export class HandedFiles {
   /** Memory of batches that are done. */
   readonly #free: Uint8Array[] = [];
   #batch: Batch | undefined;
-  #batchesGiven = 0;
+  /** What the hand has and has not told of, in order. */
+  #given: Batch[] = [];
   /** Directories that are not made yet. */
   #dirsLeft = 0;
   #hasFailed = false;
+  #isClosed = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** @param plan of the tree. @param hand that makes what is given. */
@@ -97,7 +100,7 @@ export class HandedFiles {
 
   /** Whether the hand has as much to do as it should have. */
   get isBusy(): boolean {
-    return this.#batchesGiven >= BATCHES_OPEN || this.#hand.left >= BATCHES_AHEAD;
+    return this.#given.length >= BATCHES_OPEN;
   }
 
   /** Has directories made, parents first. @param places by path of the plan. */
@@ -131,14 +134,16 @@ export class HandedFiles {
     this.#batch.add(file, bytes);
   }
 
-  /** Waits until all that was given is made, or something went wrong. */
+  /** Waits until all that was given is made, or something went wrong. This thread makes what the hand has not begun. */
   async allMade(): Promise<void> {
     this.#give();
-    await this.#hand.until(() => this.#batchesGiven === 0 && this.hasDirs || this.#hasFailed);
+    if (this.hasDirs) await this.#makeHere();
+    await this.#hand.until(() => this.#given.length === 0 && this.hasDirs || this.#hasFailed);
   }
 
-  /** Gives the hand nothing more. */
+  /** Gives the hand nothing more, and makes nothing more. */
   close(): void {
+    this.#isClosed = true;
     clearTimeout(this.#timer);
     this.#batch = undefined;
   }
@@ -153,17 +158,32 @@ export class HandedFiles {
     const batch = this.#batch;
     if (batch === undefined) return;
     this.#batch = undefined;
-    this.#batchesGiven++;
-    const { paths, modes, ends, content } = batch;
-    const { durable, look } = this.#options;
-    this.#hand.do({ call: "makeFile", paths, modes, ends, content, durable, look }, (result) => {
-      this.#batchesGiven--;
-      this.#free.push(content);
+    this.#given.push(batch);
+    this.#hand.do(this.#callOf(batch), (result) => {
+      // Those that this thread took are gone from the end.
+      if (this.#given[0] !== batch) return;
+      this.#given.shift();
       this.#tell(batch, result);
     });
   }
 
-  #tell({ files }: Batch, result: BatchResult): void {
+  #callOf({ paths, modes, ends, content, claim }: Batch): CallBatch {
+    const { durable, look } = this.#options;
+    return { call: "makeFile", paths, modes, ends, content, durable, look, claim };
+  }
+
+  /** The last first, until the hand has begun all that is left. */
+  async #makeHere(): Promise<void> {
+    for (let batch = this.#given.at(-1); batch !== undefined; batch = this.#given.at(-1)) {
+      if (this.#isClosed || this.#hasFailed || !takeBatch(batch.claim)) return;
+      this.#given.pop();
+      this.#tell(batch, runBatch({ ...this.#callOf(batch), claim: undefined }, () => false));
+      await yieldToEventLoop();
+    }
+  }
+
+  #tell({ files, content }: Batch, result: BatchResult): void {
+    this.#free.push(content);
     const { done, failed } = result;
     try {
       for (let i = 0; i < done - failed.length; i++) this.#options.onMade(files[i], lookOf(result, i));

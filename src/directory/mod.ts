@@ -10,6 +10,7 @@
 
 export type { DirDiff } from "./compare.ts";
 export { fetchDir } from "./fetch_dir.ts";
+export { FileThread } from "./file_thread.ts";
 export type {
   CompareDirOptions,
   FetchDirOptions,

@@ -336,11 +336,8 @@ export class TreeBuilder {
   /** Leaves it to the hand to make a file of known content, unless it has enough to do. */
   #handOver(index: number, bytes: Uint8Array): boolean {
     if (this.#handed === undefined || !this.#handed.isWanted) return false;
-    const { path, mode } = this.#plan.files[index];
-    const creation = this.#creationMode(index, mode);
-    const isUsual = creation === (DEFAULT_FILE_MODE & ~this.#facts.umask);
-    const file = { file: index, path: this.pathOf(path), mode: isUsual ? undefined : creation };
-    this.#handed.makeFile(file, bytes);
+    const path = this.pathOf(this.#plan.files[index].path);
+    this.#handed.makeFile({ file: index, path, mode: this.#unusualMode(index) }, bytes);
     this.#made[index] = 1;
     return true;
   }
@@ -353,9 +350,9 @@ export class TreeBuilder {
 
   /** Makes a file of known content. */
   #makeWhole(index: number, bytes: Uint8Array): void {
-    const { path, mode } = this.#plan.files[index];
+    const { path } = this.#plan.files[index];
     try {
-      fileCalls.makeFile(this.pathOf(path), bytes, this.#creationMode(index, mode), this.#options.durable);
+      fileCalls.makeFile(this.pathOf(path), bytes, this.#unusualMode(index), this.#options.durable);
     } catch (error) {
       throw this.#error(error, path);
     }
@@ -374,6 +371,12 @@ export class TreeBuilder {
       }
     }
     this.#options.onFile();
+  }
+
+  /** The mode to create a file with, unless that is the one that files get unasked: to ask takes Deno a call more. */
+  #unusualMode(index: number): number | undefined {
+    const mode = this.#creationMode(index, this.#plan.files[index].mode);
+    return mode === (DEFAULT_FILE_MODE & ~this.#facts.umask) ? undefined : mode;
   }
 
   /** The mode to create a file with: its own if that sticks and lets us work, else one that is mended at the end. */

@@ -5,13 +5,10 @@
  * @module
  */
 
-import { startWorker } from "#worker";
 import { yieldToEventLoop } from "../runtime/host.ts";
-import type { WorkerThread } from "../runtime/worker.ts";
 import { type BatchResult, type CallBatch, runBatch } from "./call_batch.ts";
-
-/** The module that the thread runs, whatever this one was compiled to. */
-const MODULE = import.meta.url.replace(/[^/]*\.([jt]s)(?:\?.*)?$/, "hand_worker.$1");
+import { borrow, type FileThread } from "./file_thread.ts";
+import { HandThread } from "./hand_thread.ts";
 
 interface Task {
   readonly batch: CallBatch;
@@ -20,20 +17,20 @@ interface Task {
 
 /** Batches are done in the order in which they are given, on either thread. */
 export class TreeHand {
-  /** What both threads see: whether to stop, and how many batches the thread has done. */
-  readonly #shared = new Int32Array(new SharedArrayBuffer(8));
-  #thread: WorkerThread | undefined;
-  /** Whether the thread has said something. Before that it is given nothing that it could not be relieved of. */
-  #hasBegun = false;
+  readonly #thread: HandThread;
+  readonly #release: () => void;
+  /** What both threads see: whether to stop. */
+  readonly #stop = new Int32Array(new SharedArrayBuffer(4));
+  /** Whether the thread is up. Before that it is given nothing that it could not be relieved of. */
+  #hasBegun: boolean;
   #hasFailed = false;
   #isClosed = false;
+  #isReleased = false;
   /** How many wait for what it was given. */
   #waiters = 0;
   #isWorking = false;
   /** Batches that the thread has, as far as it has not answered, in order. */
   #given: Task[] = [];
-  /** How many it was given. */
-  #givenCount = 0;
   /** Batches that it will get, in order. */
   #waiting: Task[] = [];
   /** How many of those that wait a thread that broke may have begun. */
@@ -41,28 +38,36 @@ export class TreeHand {
   #thrown: { readonly error: unknown } | undefined;
   #wake: (() => void)[] = [];
 
-  private constructor() {}
+  private constructor(thread: HandThread, release: () => void) {
+    this.#thread = thread;
+    this.#release = release;
+    this.#hasBegun = thread.isUp;
+    const user = {
+      onUp: () => {
+        this.#hasBegun = true;
+        this.#give();
+      },
+      onResult: (result: BatchResult) => this.#finish(this.#given.shift()!, result),
+      onFailed: () => this.#onFailed(),
+    };
+    thread.serve(user, this.#stop);
+  }
 
-  /** Starts the thread; `undefined` where none is to be had. @param module for tests */
-  static start(module: string = MODULE): TreeHand | undefined {
-    const hand = new TreeHand();
-    hand.#thread = startWorker(module, {
-      onMessage: (message) => hand.#onMessage(message),
-      onFailed: () => hand.#onFailed(),
-    });
-    if (hand.#thread === undefined) return undefined;
-    hand.#thread.post(hand.#shared);
-    return hand;
+  /** Starts a thread of its own; `undefined` where none is to be had. @param module for tests */
+  static start(module?: string): TreeHand | undefined {
+    const thread = HandThread.start(module);
+    return thread && new TreeHand(thread, () => thread.close());
+  }
+
+  /** One that has the thread that is kept; `undefined` while another one has it, and where there is none. */
+  static borrow(from: FileThread | undefined): TreeHand | undefined {
+    const borrowed = from && borrow(from);
+    return borrowed && new TreeHand(borrowed.thread, borrowed.giveBack);
   }
 
   /** Whether the thread is up: then what it is given is done soon. */
   get isUp(): boolean {
     return this.#hasBegun && !this.#hasFailed;
-  }
-
-  /** How many batches are not done yet. Those that are may not have been told of. */
-  get left(): number {
-    return this.#waiting.length + (this.isUp ? this.#givenCount - Atomics.load(this.#shared, 1) : 0);
   }
 
   /** Gives it a batch. Its memory belongs to the hand until it is done. @param onDone is told of it; not after `close`. */
@@ -88,24 +93,18 @@ export class TreeHand {
     if (this.#thrown !== undefined) throw this.#thrown.error;
   }
 
-  /** Ends the thread when it has done the call that it is at. What it was given besides is not done. */
+  /** Ends the thread, or gives it back, when it has done the call that it is at. What it was given besides is not done. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#waiting = [];
-    Atomics.store(this.#shared, 0, 1);
+    Atomics.store(this.#stop, 0, 1);
     this.#awake();
     while (this.#given.length > 0 || this.#isWorking) {
       await new Promise<void>((resolve) => this.#wake.push(resolve));
     }
-    this.#thread?.close();
-    this.#thread = undefined;
-  }
-
-  #onMessage(message: unknown): void {
-    if (this.#hasFailed) return;
-    if (this.#hasBegun) return this.#finish(this.#given.shift()!, message as BatchResult);
-    this.#hasBegun = true;
-    this.#give();
+    if (this.#isReleased) return;
+    this.#isReleased = true;
+    this.#release();
   }
 
   #onFailed(): void {
@@ -124,8 +123,7 @@ export class TreeHand {
     if (this.#hasFailed || !this.#hasBegun) return this.#workSoon();
     for (const task of this.#waiting) {
       this.#given.push(task);
-      this.#givenCount++;
-      this.#thread!.post(task.batch);
+      this.#thread.do(task.batch);
     }
     this.#waiting = [];
   }
