@@ -4,7 +4,6 @@
  * @module
  */
 
-import { permissions } from "#permissions";
 import type { ChunkSource } from "../blob/source.ts";
 import { existsSync } from "../runtime/files.ts";
 import { yieldToEventLoop } from "../runtime/host.ts";
@@ -16,6 +15,7 @@ import { type Destination, resolveDestination, statOf } from "./destination.ts";
 import type { DirectoryOffer, OfferSource } from "./directory_offer.ts";
 import { FetchAhead } from "./fetch_ahead.ts";
 import type { FetchDirOptions, FetchDirStats } from "./fetch_options.ts";
+import { FetchHand } from "./fetch_hand.ts";
 import { FetchMemory, fetchOptionsText } from "./fetch_memory.ts";
 import { EarlyContent } from "./early_content.ts";
 import { openUnlessHere, UnchangedTarget } from "./fetch_target.ts";
@@ -29,18 +29,9 @@ import { openRoot } from "./scan.ts";
 import { recover, releaseLeftovers } from "./staging.ts";
 import { TreeCache } from "./tree_cache.ts";
 import type { TreeMemory } from "./tree_cache_format.ts";
-import { TreeHand } from "./tree_hand.ts";
+import type { TreeHand } from "./tree_hand.ts";
 
 const ACTION = "Fetch directory";
-/** Entries of a new tree from which on a second thread that makes files is worth its start. */
-const HAND_FROM = 4000;
-/** The same where one is there already. */
-const KEPT_HAND_FROM = 700;
-/** Whether a second thread that makes files is worth its memory, some 20 MiB. Elsewhere one is made in half of the time. */
-const isHandWorth = (): boolean => permissions.resolvesPaths();
-/** How long one waits for what is in a tree when it is taken for such a one, milliseconds. */
-const LARGE_AFTER_MS = 80;
-
 /**
  * What `fetchDir` does; for tests also with other calls that change the destination, another number of entries from which
  * an old tree is mirrored, and a thread that makes files, however few.
@@ -79,7 +70,8 @@ export async function fetchDirWith(
     : undefined;
   here?.catch(() => {});
   const optionsText = fetchOptionsText(options);
-  const startHand = () => TreeHand.borrow(options.fileThread) ?? TreeHand.start();
+  const helper = new FetchHand({ isFresh, fileThread: options.fileThread, given: givenHand });
+  const startHand = () => helper.start();
   const ahead = new FetchAhead(destination, leftovers, { calls, signal, optionsText, startHand, mirrorFrom });
   const onChanged = (memory: TreeMemory) => ahead.expect(memory);
   const onOther = (tree: KnownTree) => ahead.begin(tree);
@@ -96,10 +88,6 @@ export async function fetchDirWith(
   // Then nobody needs to know any more what is on this machine.
   opening.catch((reason) => stop.abort(reason));
   let served = false;
-  let hand = givenHand;
-  const isHelped = isFresh && hand === undefined && isHandWorth();
-  // While its holder lists a large tree there is nothing else to do.
-  const early = isHelped ? setTimeout(() => hand = startHand(), LARGE_AFTER_MS) : undefined;
   try {
     const old = await reading;
     const target = await opening;
@@ -108,14 +96,7 @@ export async function fetchDirWith(
       memory?.refresh(target.tree);
       return target.stats();
     }
-    clearTimeout(early);
-    const { length } = target.entries;
-    if (isHelped && length >= HAND_FROM) hand ??= startHand();
-    else if (isHelped && length >= KEPT_HAND_FROM) hand ??= TreeHand.borrow(options.fileThread);
-    else if (hand !== givenHand) {
-      await hand?.close();
-      hand = undefined;
-    }
+    await helper.settle(target.entries.length);
     const plan = await target.check(options, pacer);
     const key = await target.key(plan);
     await ahead.keepSame(key);
@@ -148,7 +129,7 @@ export async function fetchDirWith(
       const trees = old === undefined ? reuse : [old.root, ...reuse];
       const mirror = verdict && await ahead.mirrorFor(plan, verdict, pacer);
       // What was begun beforehand makes it, when nothing came of that.
-      if (mirror === undefined) hand ??= ahead.takeHand();
+      if (mirror === undefined) helper.hand ??= ahead.takeHand();
       const late = target.follow(plan);
       const work = new FetchWork({
         source: content,
@@ -160,7 +141,7 @@ export async function fetchDirWith(
         late,
         verdict,
         memory,
-        hand,
+        hand: helper.hand,
         mirror,
       });
       const counts = await work.run(leftovers, old, trees).finally(() => served = true);
@@ -185,8 +166,7 @@ export async function fetchDirWith(
     memory?.install();
     return result;
   } finally {
-    clearTimeout(early);
-    await hand?.close();
+    await helper.close();
     stop.abort();
     opening.then((target) => target.close(), () => {});
     await ahead.close();
