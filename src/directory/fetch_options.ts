@@ -63,7 +63,7 @@ export interface FetchDirOptions extends CompareDirOptions {
   readonly cache?: string;
   /** Reads and hashes what is at the destination, and remembers that, whatever `cache` remembers. @default false */
   readonly verify?: boolean;
-  /** Makes files of trees of a few hundred files and more, too; for programs that fetch again and again. @default none */
+  /** Makes files of trees of 700 entries and more; for programs that fetch again and again. @default none */
   readonly fileThread?: FileThread;
 }
 

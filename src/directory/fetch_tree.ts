@@ -32,6 +32,7 @@ import type { TreeMemory } from "./tree_cache_format.ts";
 import type { TreeHand } from "./tree_hand.ts";
 
 const ACTION = "Fetch directory";
+
 /**
  * What `fetchDir` does; for tests also with other calls that change the destination, another number of entries from which
  * an old tree is mirrored, and a thread that makes files, however few.

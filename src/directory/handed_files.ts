@@ -172,8 +172,9 @@ export class HandedFiles {
     return { call: "makeFile", paths, modes, ends, content, durable, look, claim };
   }
 
-  /** The last first, until the hand has begun all that is left. */
+  /** The last first, until the hand has begun all that is left. Not what is flushed: that would hold this thread up. */
   async #makeHere(): Promise<void> {
+    if (this.#options.durable) return;
     for (let batch = this.#given.at(-1); batch !== undefined; batch = this.#given.at(-1)) {
       if (this.#isClosed || this.#hasFailed || !takeBatch(batch.claim)) return;
       this.#given.pop();
