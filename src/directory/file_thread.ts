@@ -17,9 +17,10 @@ export interface BorrowedThread {
 }
 
 /**
- * A second thread that makes files for `fetchDir` while the first takes what comes, one fetch at a time; another one at
- * the same time does without. A large fetch starts one of its own, which ends with it; who fetches again and again saves
- * that start, 25 ms, and has it for trees of 700 entries and more: 1024 files of 8 KiB come in 27 ms in place of 31. It takes some 20 MiB of memory, and is made use of where it pays: in Deno without `--allow-ffi`.
+ * A second thread that makes files for `fetchDir` while the first takes what comes, for one fetch at a time: another one
+ * at the same time is as without. A large fetch starts a thread of its own, which ends with it; who fetches again and
+ * again saves that start, 25 ms, and has the thread for trees of 700 entries and more, too: 1024 files of 8 KiB come in
+ * 27 ms in place of 31. It takes some 20 MiB of memory, and is made use of where it pays: in Deno without `--allow-ffi`.
  *
  * Keeps the program from ending until it is closed. Where no thread is to be had (one processor; no permission to read
  * this module's folder, or `--allow-worker` under Node's permission model), fetches do without.
