@@ -24,6 +24,8 @@ export interface HandThreadUser {
 
 /** A running thread. */
 export class HandThread {
+  /** Free memory that both threads see, for whoever has the thread: to make it anew for each fetch takes longer. */
+  readonly memory: Uint8Array[] = [];
   #worker: WorkerThread | undefined;
   #user: HandThreadUser | undefined;
   #hasBegun = false;

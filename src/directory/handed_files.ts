@@ -75,8 +75,6 @@ export class HandedFiles {
   readonly #plan: ManifestPlan;
   readonly #hand: TreeHand;
   readonly #options: HandedFilesOptions;
-  /** Memory of batches that are done. */
-  readonly #free: Uint8Array[] = [];
   #batch: Batch | undefined;
   /** What the hand has and has not told of, in order. */
   #given: Batch[] = [];
@@ -150,7 +148,7 @@ export class HandedFiles {
 
   #begin(): Batch {
     this.#timer = setTimeout(() => this.#give(), WAIT_MS);
-    return new Batch(this.#free.pop() ?? new Uint8Array(new SharedArrayBuffer(BATCH_BYTES)));
+    return new Batch(this.#hand.memory.pop() ?? new Uint8Array(new SharedArrayBuffer(BATCH_BYTES)));
   }
 
   #give(): void {
@@ -184,7 +182,7 @@ export class HandedFiles {
   }
 
   #tell({ files, content }: Batch, result: BatchResult): void {
-    this.#free.push(content);
+    this.#hand.memory.push(content);
     const { done, failed } = result;
     try {
       for (let i = 0; i < done - failed.length; i++) this.#options.onMade(files[i], lookOf(result, i));

@@ -70,6 +70,11 @@ export class TreeHand {
     return this.#hasBegun && !this.#hasFailed;
   }
 
+  /** Free memory for what batches hold, that both threads see. */
+  get memory(): Uint8Array[] {
+    return this.#thread.memory;
+  }
+
   /** Gives it a batch. Its memory belongs to the hand until it is done. @param onDone is told of it; not after `close`. */
   do(batch: CallBatch, onDone: (result: BatchResult) => void): void {
     if (this.#isClosed) return;

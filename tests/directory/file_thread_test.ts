@@ -122,8 +122,9 @@ testThread("one that broke is replaced", async (fileThread) => {
   assert.notEqual(lendable(fileThread), thread);
 });
 
-testThread("makes the trees of one fetch after another", async (fileThread, temp) => {
+testThread("makes the trees of one fetch after another, in the same memory", async (fileThread, temp) => {
   const { from, source, ref } = await served(temp);
+  const memory = new Set<Uint8Array>();
   for (let round = 0; round < 4; round++) {
     let lent = 0;
     const to = join(temp, `to${round}`);
@@ -133,7 +134,10 @@ testThread("makes the trees of one fetch after another", async (fileThread, temp
     // Where files are quickly made it is left alone.
     assert.equal(lent > 0, permitted.resolvesPaths());
     assert(!isLent(fileThread));
+    for (const bytes of lendable(fileThread)!.memory) memory.add(bytes);
   }
+  // As much as waits at the same time, not as much as all fetches bring.
+  assert(memory.size <= 32, `${memory.size} pieces of memory`);
   assert.deepEqual(namesIn(temp), ["from", "to0", "to1", "to2", "to3"]);
 });
 
