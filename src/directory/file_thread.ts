@@ -4,6 +4,7 @@
  * @module
  */
 
+import { permissions } from "#permissions";
 import { HandThread } from "./hand_thread.ts";
 
 /** Lends the thread of a {@linkcode FileThread}: `undefined` while somebody has it, and where none is to be had. */
@@ -20,7 +21,8 @@ export interface BorrowedThread {
  * A second thread that makes files for `fetchDir` while the first takes what comes, for one fetch at a time: another one
  * at the same time is as without. A large fetch starts a thread of its own, which ends with it; who fetches again and
  * again saves that start, 25 ms, and has the thread for trees of 700 entries and more, too: 1024 files of 8 KiB come in
- * 27 ms in place of 31. It takes some 20 MiB of memory, and is made use of where it pays: in Deno without `--allow-ffi`.
+ * 27 ms in place of 31. It takes some 20 MiB of memory, and is made use of where it pays: in Deno without
+ * `--allow-ffi`; elsewhere only for large trees that changed, with `cache`.
  *
  * Keeps the program from ending until it is closed. Where no thread is to be had (one processor; no permission to read
  * this module's folder, or `--allow-worker` under Node's permission model), fetches do without.
@@ -45,9 +47,9 @@ export class FileThread implements Disposable {
     borrow = (from) => from.#borrow();
   }
 
-  /** Starts the thread. */
+  /** Starts the thread, or leaves that to the first fetch that makes use of it where new trees do without. */
   constructor() {
-    this.#thread = HandThread.start();
+    if (permissions.resolvesPaths()) this.#thread = HandThread.start();
   }
 
   /** Ends the thread: when a fetch has it, after that. Does nothing the second time. */
