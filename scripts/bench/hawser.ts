@@ -64,7 +64,7 @@ export class Runtimes {
   contender(id: string, extra: readonly string[] = []): HawserContender {
     const node = ON_NODE.exec(id)?.[1];
     if (node !== undefined) return this.#onNode(id, node, extra);
-    if (!(id in ON_DENO)) {
+    if (!Object.hasOwn(ON_DENO, id)) {
       throw new Error(`No runtime "${id}": want ${Object.keys(ON_DENO).join(", ")}, or node20`);
     }
     const [permissions, title] = ON_DENO[id];

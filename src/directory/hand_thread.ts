@@ -14,11 +14,11 @@ const MODULE = import.meta.url.replace(/[^/]*\.([jt]s)(?:\?.*)?$/, "hand_worker.
 
 /** Who has a thread do something. */
 export interface HandThreadUser {
-  /** The thread is up. Not told when it is already, see {@linkcode HandThread.isUp}. */
+  /** The thread is up. Not told when it is already. */
   onUp(): void;
   /** A batch is done: in the order in which they were given. */
   onResult(result: BatchResult): void;
-  /** The thread could not begin, or broke: it says nothing more. */
+  /** The thread could not begin, or broke: it says nothing more. Told once. */
   onFailed(): void;
 }
 
@@ -38,17 +38,14 @@ export class HandThread {
     const thread = new HandThread();
     thread.#worker = startWorker(module, {
       onMessage: (message) => thread.#onMessage(message),
-      onFailed: () => {
-        thread.#hasFailed = true;
-        thread.#user?.onFailed();
-      },
+      onFailed: () => thread.#onFailed(),
     });
     return thread.#worker === undefined ? undefined : thread;
   }
 
-  /** Whether it has begun. */
+  /** Whether it has begun and is whole: then what it is given is done soon. */
   get isUp(): boolean {
-    return this.#hasBegun;
+    return this.#hasBegun && !this.#hasFailed;
   }
 
   /** Whether it could not begin, or broke. */
@@ -82,5 +79,11 @@ export class HandThread {
     if (this.#hasBegun) return;
     this.#hasBegun = true;
     this.#user?.onUp();
+  }
+
+  #onFailed(): void {
+    if (this.#hasFailed) return;
+    this.#hasFailed = true;
+    this.#user?.onFailed();
   }
 }

@@ -15,7 +15,7 @@ import type { TreeHand } from "./tree_hand.ts";
 const BATCH_BYTES = 256 * 1024;
 /** Calls of a batch: some milliseconds of work. */
 const BATCH_CALLS = 128;
-/** Batches given and not told of as done when this thread makes files itself: 8 MiB, or some milliseconds of work each. */
+/** Batches given and not told of as done when this thread makes files itself: 8 MiB of content. */
 const BATCHES_OPEN = 32;
 /** How long a batch that is not full waits for more, milliseconds. */
 const WAIT_MS = 10;
@@ -96,11 +96,6 @@ export class HandedFiles {
     return this.#dirsLeft === 0;
   }
 
-  /** Whether the hand has as much to do as it should have. */
-  get isBusy(): boolean {
-    return this.#given.length >= BATCHES_OPEN;
-  }
-
   /** Has directories made, parents first. @param places by path of the plan. */
   makeDirs(places: ReadonlyMap<string, string>): void {
     const dirs = [...places.keys()];
@@ -120,12 +115,15 @@ export class HandedFiles {
     await this.#hand.until(() => this.hasDirs || this.#hasFailed);
   }
 
-  /** Whether a file that is to be made now should be left to the hand. It must while directories are missing. */
+  /**
+   * Whether a file that is to be made now should be left to the hand: unless it has enough to do. It must while
+   * directories are missing.
+   */
   get isWanted(): boolean {
-    return !this.hasDirs || (this.#hand.isUp && !this.isBusy);
+    return !this.hasDirs || (this.#hand.isUp && this.#given.length < BATCHES_OPEN);
   }
 
-  /** Has a file made. @param bytes its content, at most 256 KiB, which is copied. @param planned its path in the plan. */
+  /** Has a file made. @param bytes its content, at most 256 KiB, which is copied. */
   makeFile(file: HandedFile, bytes: Uint8Array): void {
     if (this.#batch !== undefined && !this.#batch.has(bytes.length)) this.#give();
     this.#batch ??= this.#begin();

@@ -18,14 +18,11 @@ interface Task {
 /** Batches are done in the order in which they are given, on either thread. */
 export class TreeHand {
   readonly #thread: HandThread;
-  readonly #release: () => void;
+  /** Gives the thread away; `undefined` when that is done. */
+  #release: (() => void) | undefined;
   /** What both threads see: whether to stop. */
   readonly #stop = new Int32Array(new SharedArrayBuffer(4));
-  /** Whether the thread is up. Before that it is given nothing that it could not be relieved of. */
-  #hasBegun: boolean;
-  #hasFailed = false;
   #isClosed = false;
-  #isReleased = false;
   /** How many wait for what it was given. */
   #waiters = 0;
   #isWorking = false;
@@ -41,12 +38,8 @@ export class TreeHand {
   private constructor(thread: HandThread, release: () => void) {
     this.#thread = thread;
     this.#release = release;
-    this.#hasBegun = thread.isUp;
     const user = {
-      onUp: () => {
-        this.#hasBegun = true;
-        this.#give();
-      },
+      onUp: () => this.#give(),
       onResult: (result: BatchResult) => this.#finish(this.#given.shift()!, result),
       onFailed: () => this.#onFailed(),
     };
@@ -65,9 +58,9 @@ export class TreeHand {
     return borrowed && new TreeHand(borrowed.thread, borrowed.giveBack);
   }
 
-  /** Whether the thread is up: then what it is given is done soon. */
+  /** Whether the thread is up: then what it is given is done soon. Before that it is given nothing. */
   get isUp(): boolean {
-    return this.#hasBegun && !this.#hasFailed;
+    return this.#thread.isUp;
   }
 
   /** Free memory for what batches hold, that both threads see. */
@@ -107,14 +100,11 @@ export class TreeHand {
     while (this.#given.length > 0 || this.#isWorking) {
       await new Promise<void>((resolve) => this.#wake.push(resolve));
     }
-    if (this.#isReleased) return;
-    this.#isReleased = true;
-    this.#release();
+    this.#release?.();
+    this.#release = undefined;
   }
 
   #onFailed(): void {
-    if (this.#hasFailed) return;
-    this.#hasFailed = true;
     this.#begun = this.#given.length;
     this.#waiting.unshift(...this.#given);
     this.#given = [];
@@ -125,7 +115,7 @@ export class TreeHand {
 
   #give(): void {
     if (this.#isWorking) return;
-    if (this.#hasFailed || !this.#hasBegun) return this.#workSoon();
+    if (!this.isUp) return this.#workSoon();
     for (const task of this.#waiting) {
       this.#given.push(task);
       this.#thread.do(task.batch);
@@ -135,7 +125,7 @@ export class TreeHand {
 
   /** Whether this thread is to do it: the other will not, or is not even up while somebody waits. */
   get #isLeftHere(): boolean {
-    return this.#waiting.length > 0 && (this.#hasFailed || (this.#waiters > 0 && !this.#hasBegun));
+    return this.#waiting.length > 0 && (this.#thread.hasFailed || (this.#waiters > 0 && !this.isUp));
   }
 
   #workSoon(): void {

@@ -1,6 +1,6 @@
 /**
- * The calls of Linux's C library that the fast UDP driver makes, by way of `Deno.dlopen`: only where Deno was given
- * `--allow-ffi`. Layouts and numbers are those of 64-bit little-endian Linux, alike on x86_64 and aarch64, with glibc and
+ * The calls of Linux's C library that the fast UDP driver makes, and the way to those of other drivers, by way of
+ * `Deno.dlopen`: only where Deno was given `--allow-ffi`. Layouts and numbers are those of 64-bit little-endian Linux, alike on x86_64 and aarch64, with glibc and
  * with musl.
  *
  * @module
